@@ -1,0 +1,89 @@
+"""Every key once, with its unit and where it comes from: [paper] arXiv 1801.07632, [ours] our choice.
+
+Not a run: the other configs take this one and change lines. `config.schedule` and `config.batch` have a row for every
+resolution of the run, so each config writes its own.
+"""
+
+from ml_collections import ConfigDict
+
+
+def row(fade_kimg: float, stable_kimg: float, lr: float, lr_end: float | None = None) -> ConfigDict:
+    """A row of `config.schedule`: thousands of images to fade in and to stabilise, and the learning rate of both [ours].
+
+    The rate goes from `lr` to `lr_end` along a half cosine within the stable phase.
+    """
+    config = ConfigDict()
+    config.fade_kimg = float(fade_kimg)
+    config.stable_kimg = float(stable_kimg)
+    config.lr = float(lr)
+    config.lr_end = float(lr if lr_end is None else lr_end)
+    return config
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+
+    # What is learned: the final resolution, and which attributes (empty: all that the data has).
+    config.resolution_px = 64
+    config.attributes = ()
+
+    config.data = ConfigDict()
+    config.data.kind = "drawn"  # "drawn": faces drawn on the fly; "prepared": what `fec prepare` wrote
+    config.data.path = ""  # prepared: its folder
+    config.data.train_split = "train"  # prepared
+    config.data.test_split = "test"  # prepared
+    config.data.train_size = 8192  # drawn: number of different faces
+    config.data.test_size = 256  # drawn
+    config.data.seed = 0  # drawn: which faces
+    config.data.threads = 2  # batches that are read at the same time
+
+    # Growth [paper: 4 px to the end, fade then stabilise; lengths ours], and images per step over all devices [ours].
+    config.schedule = ConfigDict()
+    config.batch = ConfigDict()
+    config.lr_warmup_kimg = 0.5  # [ours] linear, from the first image of every resolution
+
+    # Widths min(base // resolution, cap) [ours: unpublished].
+    config.generator = ConfigDict({"base": 1024, "cap": 128, "latent": 128})
+    config.generator.skip = "residual"  # [paper] "residual" with attributes, "concat" for plain inpainting
+    config.discriminator = ConfigDict({"base": 1024, "cap": 128})
+    config.dtype = "float32"  # of the computation; "bfloat16" on accelerators
+
+    config.loss = ConfigDict()
+    config.loss.adv = 1.0  # [paper]
+    config.loss.attr = 2.0  # [paper]
+    config.loss.rec = 500.0  # [paper]
+    config.loss.feat = 10.0  # [paper]
+    config.loss.bdy = 5000.0  # [paper]
+    config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
+    config.loss.rec_on_flipped = True  # [paper] also where the wish contradicts the photo; False is ours
+    config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
+    config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
+    config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
+    config.loss.r1_gamma = 0.0  # [ours] weight of D's gradient penalty at photos
+    config.loss.r1_every = 8  # [ours] steps between penalties, each then so many times as heavy
+
+    # Adam [ours; the constants of Karras et al. 2018].
+    config.g_adam = ConfigDict({"b1": 0.0, "b2": 0.99, "eps": 1e-8})
+    config.d_adam = ConfigDict({"b1": 0.0, "b2": 0.99, "eps": 1e-8})
+    config.d_lr_factor = 1.0  # D's learning rate, in units of G's
+    config.ema = ConfigDict({"halflife_kimg": 10.0, "rampup": 0.05})  # [ours; Karras et al. 2020]
+
+    # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
+    config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35, "center_share": 0.0})
+    config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped
+
+    config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos
+    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0})  # [ours; Zhao et al. 2020] of all that D sees
+    # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D is shown one.
+    config.history = ConfigDict({"depth": 8, "share": 0.5})
+
+    config.parallel = "shard_map"  # or "pmap": the same function, the same results
+
+    # How often, in thousands of images; 0: never. Borders of growth phases come besides.
+    config.every = ConfigDict({"log_kimg": 1.0, "checkpoint_kimg": 10.0, "grid_kimg": 10.0, "eval_kimg": 10.0})
+    config.keep_checkpoints = 2  # newest ones, besides those of the borders
+    config.grid_images = 8
+    config.eval_images = 64  # held-out photos of the figures shown while training; 0: all
+    config.max_rollbacks = 5  # from non-finite steps, before giving up
+    return config

@@ -1,0 +1,334 @@
+"""From a config to a run: the only reader of ConfigDict. What cannot work is said here, before anything is compiled."""
+
+import dataclasses
+import difflib
+import functools
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import jax
+from ml_collections import ConfigDict
+
+from fec_jax import masks, schedule
+from fec_jax.data.pooled import Pooled
+from fec_jax.data.source import Source, open_source
+from fec_jax.data.synthetic import DrawnFaces
+from fec_jax.losses.adversarial import KINDS
+from fec_jax.losses.total import Lambdas
+from fec_jax.nets import layers
+from fec_jax.nets.discriminator import Discriminator
+from fec_jax.nets.generator import Generator, Skip
+from fec_jax.train import optimizers, parallel, steps, writers
+from fec_jax.train.augment import Augment
+from fec_jax.train.run import Every, Run
+from fec_jax.types import UserError
+
+T = TypeVar("T")
+Sources = Callable[[int], Source]
+
+FREE = ("every", "keep_checkpoints", "max_rollbacks", "parallel", "grid_images", "eval_images", "data.threads", "data.path")
+"""Keys that may change when a run resumes: they change nothing that is learned."""
+
+
+class Keys:
+    """A config's values, each to be asked for once by its dotted name. `finish` complains of what nobody asked for."""
+
+    def __init__(self, config: ConfigDict):
+        self._values = dict(_flatten(config.to_dict()))
+        self._asked: set[str] = set()
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """The value of `config.NAME` as `kind` (an int is a float, a list is a tuple). Raises UserError."""
+        if name not in self._values:
+            raise UserError(f"config.{name} is missing: see configs/common.py, which has every key")
+        self._asked.add(name)
+        value = self._values[name]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if kind is tuple and isinstance(value, list):
+            value = tuple(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise UserError(f"config.{name} is {value!r}: it must be of type {kind.__name__}")
+        return value
+
+    def number(self, name: str, low: float = 0.0, high: float = float("inf")) -> float:
+        """A float in [low, high]. Raises UserError."""
+        return _inside(name, self.get(name, float), low, high)
+
+    def whole(self, name: str, low: int = 0, high: float = float("inf")) -> int:
+        """An int in [low, high]. Raises UserError."""
+        return _inside(name, self.get(name, int), low, high)
+
+    def one_of(self, name: str, choices: Iterable[str]) -> Any:
+        """One of some words. Raises UserError."""
+        value, choices = self.get(name, str), tuple(choices)
+        if value not in choices:
+            raise UserError(f"config.{name} is {value!r}: it must be one of {', '.join(choices)}")
+        return value
+
+    def below(self, name: str) -> list[str]:
+        """The names right below a dotted name."""
+        return sorted({key[len(name) + 1 :].split(".")[0] for key in self._values if key.startswith(name + ".")})
+
+    def idle(self, name: str, neutral: Any, because: str) -> None:
+        """A key that the other settings leave no use for: it must be as `configs/common.py` has it. Raises UserError."""
+        if self.get(name, type(neutral)) != neutral:
+            raise UserError(f"config.{name} is {self._values[name]!r}, but it has no use with {because}: leave it {neutral!r}")
+
+    def finish(self) -> None:
+        """Raises UserError for a key that was not asked for."""
+        for name in sorted(self._values.keys() - self._asked):
+            close = difflib.get_close_matches(name, self._asked, n=1)
+            hint = f"; did you mean config.{close[0]}?" if close else ""
+            raise UserError(f"config.{name} is unknown{hint}")
+
+
+def build(config: ConfigDict) -> Run:
+    """The run that a config describes.
+
+    Raises UserError, naming the key, for unknown, unused, missing and impossible values, data that is not there, and
+    attributes that the data does not have.
+    """
+    keys = Keys(config)
+    phases = _phases(keys)
+    final_px = phases[-1].resolution_px
+    train, test = _sources(keys, final_px)
+    names = _attributes(keys, train(final_px))
+    run = _run(keys, phases, names, functools.cache(train), functools.cache(test), _plain(config))
+    keys.finish()
+    devices, processes = jax.device_count(), jax.process_count()
+    for phase in phases:
+        if phase.batch % devices:
+            raise UserError(
+                f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the {devices} devices "
+                f"(of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
+            )
+        train(phase.resolution_px), test(phase.resolution_px)
+    return run
+
+
+def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
+    """A run to read checkpoints with, on a machine that need not have its data: its sources raise UserError."""
+
+    def nothing(resolution_px: int) -> Source:
+        raise UserError(f"no data at {resolution_px} px: this run was opened for its networks only")
+
+    keys = Keys(ConfigDict(config))
+    return _run(keys, _phases(keys), names, nothing, nothing, config)
+
+
+def bind(run: Run, workdir: Path) -> None:
+    """Writes `config.json` into a new workdir; in a used one, checks that it is this run's.
+
+    Raises UserError naming the first key that differs, unless it is one of `FREE`.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        try:
+            before = dict(_flatten(json.loads(path.read_text())))
+        except (json.JSONDecodeError, AttributeError) as error:
+            raise UserError(f"{path} cannot be read ({error}): use another --workdir") from error
+        now = dict(_flatten(run.config))
+        for name in sorted(before.keys() | now.keys()):
+            old, new = before.get(name, "absent"), now.get(name, "absent")
+            if old != new and not any(name == free or name.startswith(free + ".") for free in FREE):
+                raise UserError(
+                    f"{workdir} holds a run with config.{name} = {old!r}, not {new!r}: use its config, or another --workdir"
+                )
+    workdir.mkdir(parents=True, exist_ok=True)
+    writers.write_text(path, json.dumps(run.config, indent=1) + "\n")
+
+
+def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
+    final_px = keys.whole("resolution_px", 4, 1024)
+    try:
+        layers.resolutions(final_px)
+    except ValueError as error:
+        raise UserError(f"config.resolution_px: {error}") from error
+    sizes = []
+    for name in keys.below("schedule"):
+        if not name.removeprefix("px").isdigit():
+            raise UserError(f"config.schedule.{name}: rows are named px4, px8, ... by their resolution")
+        sizes.append(int(name.removeprefix("px")))
+    sizes.sort()
+    if not sizes or sizes[-1] != final_px:
+        raise UserError(
+            f"config.schedule must end with px{final_px}, the row of config.resolution_px; it has "
+            f"{', '.join(f'px{px}' for px in sizes) or 'no rows'}"
+        )
+    rows = [
+        schedule.Row(
+            resolution_px=px,
+            fade_kimg=keys.number(f"schedule.px{px}.fade_kimg"),
+            stable_kimg=keys.number(f"schedule.px{px}.stable_kimg"),
+            lr=keys.number(f"schedule.px{px}.lr"),
+            lr_end=keys.number(f"schedule.px{px}.lr_end"),
+            batch=keys.whole(f"batch.px{px}", 1),
+        )
+        for px in sizes
+    ]
+    try:
+        for px in sizes:
+            layers.resolutions(px)
+        return schedule.phases(rows)
+    except ValueError as error:
+        raise UserError(f"config.schedule: {error}") from error
+
+
+def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
+    """Training and held-out photos by resolution."""
+    kind = keys.one_of("data.kind", ("drawn", "prepared"))
+    if kind == "drawn":
+        seed = keys.whole("data.seed")
+        for name, neutral in (("path", ""), ("train_split", "train"), ("test_split", "test")):
+            keys.idle(f"data.{name}", neutral, "config.data.kind = 'drawn'")
+
+        def drawn(size: int, split: str) -> Sources:
+            # Small faces are pooled from one set that stays in memory; large ones are drawn as they are needed.
+            if final_px <= 128:
+                whole = DrawnFaces(size, final_px, seed, split)
+                return lambda px: Pooled(whole, px)
+            return lambda px: DrawnFaces(size, px, seed, split)
+
+        return drawn(keys.whole("data.train_size", 1), "train"), drawn(keys.whole("data.test_size", 1), "test")
+    for name, neutral in (("train_size", 8192), ("test_size", 256), ("seed", 0)):
+        keys.idle(f"data.{name}", neutral, "config.data.kind = 'prepared'")
+    path, names = keys.get("data.path", str), keys.get("attributes", tuple)
+    if not path:
+        raise UserError("config.data.path is empty: give the folder that `fec prepare` wrote, --config.data.path=DIR")
+    train, test = keys.get("data.train_split", str), keys.get("data.test_split", str)
+
+    def prepared(split: str) -> Sources:
+        return lambda px: open_source(path, px, split, names or None)
+
+    return prepared(train), prepared(test)
+
+
+def _attributes(keys: Keys, source: Source) -> tuple[str, ...]:
+    names = keys.get("attributes", tuple)
+    if names and names != source.attribute_names:
+        raise UserError(
+            f"config.attributes are {', '.join(names)}, but {source.name} has {', '.join(source.attribute_names)}: "
+            "leave config.attributes empty to take them all"
+        )
+    return source.attribute_names
+
+
+def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
+    dtype = keys.one_of("dtype", ("float32", "bfloat16"))
+
+    def width(name: str) -> dict[str, int]:
+        base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
+        if base < final_px:
+            raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
+        return {"base": base, "cap": cap}
+
+    generator = Generator(
+        max_px=final_px,
+        num_attrs=num_attrs,
+        latent=keys.whole("generator.latent", 1),
+        skip=keys.one_of("generator.skip", get_args(Skip)),
+        dtype=dtype,
+        **width("generator"),
+    )
+    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+
+
+def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
+    generator, discriminator = _networks(keys, final_px, num_attrs)
+    sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
+    if not 0 < sides[0] <= sides[1]:
+        raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
+
+    def adam(name: str) -> optimizers.Adam:
+        return optimizers.Adam(
+            b1=keys.number(f"{name}.b1", 0, 1), b2=keys.number(f"{name}.b2", 0, 1), eps=keys.number(f"{name}.eps")
+        )
+
+    return steps.Recipe(
+        generator=generator,
+        discriminator=discriminator,
+        mask_px=final_px,
+        sampler=masks.MaskSampler(
+            min_side=sides[0],
+            max_side=sides[1],
+            cells=keys.whole("mask.cells", 1),
+            threshold=keys.number("mask.threshold", 0, 1),
+            center_share=keys.number("mask.center_share", 0, 1),
+        ),
+        lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
+        g_adam=adam("g_adam"),
+        d_adam=adam("d_adam"),
+        d_lr_factor=keys.number("d_lr_factor"),
+        ema=optimizers.Ema(halflife_kimg=keys.number("ema.halflife_kimg"), rampup=keys.number("ema.rampup")),
+        augment=Augment(
+            mirror=keys.get("augment.mirror", bool),
+            color=keys.number("augment.color", 0, 1),
+            shift=keys.number("augment.shift", 0, 0.5),
+        ),
+        d_augment=Augment(
+            color=keys.number("d_augment.color", 0, 1),
+            shift=keys.number("d_augment.shift", 0, 0.5),
+        ),
+        d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
+        adversarial=keys.one_of("loss.adversarial", KINDS),
+        rec_alpha=keys.number("loss.rec_alpha", 0, 1),
+        rec_on_flipped=keys.get("loss.rec_on_flipped", bool),
+        r1_gamma=keys.number("loss.r1_gamma"),
+        r1_every=keys.whole("loss.r1_every", 1),
+        keep_probability=keys.number("keep_probability", 0, 1),
+        history_share=keys.number("history.share", 0, 1),
+        feature_min_px=keys.whole("loss.feature_min_px", 4),
+    )
+
+
+def _run(
+    keys: Keys,
+    phases: tuple[schedule.Phase, ...],
+    names: tuple[str, ...],
+    train: Sources,
+    test: Sources,
+    config: dict[str, Any],
+) -> Run:
+    return Run(
+        recipe=_recipe(keys, phases[-1].resolution_px, len(names)),
+        phases=phases,
+        warmup_kimg=keys.number("lr_warmup_kimg"),
+        seed=keys.whole("seed", 0, 2**31 - 1),
+        attribute_names=names,
+        train_source=train,
+        test_source=test,
+        history_depth=keys.whole("history.depth"),
+        mode=keys.one_of("parallel", get_args(parallel.Mode)),
+        every=Every(**{f.name: keys.number(f"every.{f.name}") for f in dataclasses.fields(Every)}),
+        grid_images=keys.whole("grid_images", 1),
+        eval_images=keys.whole("eval_images"),
+        keep_checkpoints=keys.whole("keep_checkpoints", 1),
+        max_rollbacks=keys.whole("max_rollbacks"),
+        threads=keys.whole("data.threads"),
+        config=config,
+    )
+
+
+def _inside(name: str, value: Any, low: float, high: float) -> Any:
+    if not low <= value <= high:
+        limit = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
+        raise UserError(f"config.{name} is {value}: it must be {limit}")
+    return value
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    """The config as JSON gives it back (tuples are lists)."""
+    return json.loads(json.dumps(config.to_dict()))
+
+

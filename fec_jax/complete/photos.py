@@ -1,0 +1,274 @@
+"""Reading and writing photos and masks: every kind of file becomes one `Photo`, or one clear error.
+
+| the file holds                   | kept as     | remark                                                          |
+| -------------------------------- | ----------- | --------------------------------------------------------------- |
+| 8-bit RGB                        | RGB         | context pixels byte for byte                                    |
+| 8-bit grey; 1, 2, 4-bit grey     | L           | stays grey; the hole gets the luma of the completion            |
+| 16-bit grey (PNG)                | I;16        | stays 16 bit; the hole has the network's 8 bits                 |
+| grey or RGB with alpha           | LA, RGBA    | alpha kept everywhere, in the hole too; the network ignores it  |
+| palette                          | RGB, or RGBA | RGBA if the palette has transparency                            |
+| one transparent colour (PNG key) | LA, RGBA    | the key becomes an alpha channel                                |
+| CMYK (JPEG)                      | RGB         | by its own profile if it has one, else by Pillow's formula      |
+| 16-bit RGB, 16-bit with alpha    | error       | cannot be read without losing bits                              |
+| animation                        | error       | which picture would be meant is unknown                         |
+| EXIF orientation                 | applied     | all other EXIF (camera, place) is not carried over              |
+| ICC profile                      | carried over | only what the network sees is sRGB; a broken one counts as sRGB |
+
+Masks: any of these modes; white marks the hole, black the context, 128 and above is white; transparent is context.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8, UInt16
+from PIL import Image, ImageCms, PngImagePlugin
+
+from fec_jax.complete import files
+from fec_jax.types import UserError
+
+MAX_BYTES = 128 * 2**20
+MAX_PIXELS = 8192 * 8192
+FORMATS = ("PNG", "JPEG", "WEBP")
+
+_ORIENTATION, _SOFTWARE = 0x0112, 0x0131  # EXIF tags
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as its file holds it, upright, and as the network sees it.
+
+    pixels   the file's own values [h, w, c]: c = 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha; uint16: 16-bit grey
+    rgb      the same in 8-bit sRGB without alpha [h, w, 3]
+    icc      the colour profile, or None
+    """
+
+    pixels: UInt8[np.ndarray, "h w c"] | UInt16[np.ndarray, "h w 1"]
+    rgb: UInt8[np.ndarray, "h w 3"]
+    icc: bytes | None = None
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height)"""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+    def replaced(self, fake: UInt8[np.ndarray, "h w 3"], where: Bool[np.ndarray, "h w"]) -> "Photo":
+        """The photo with `fake` (8-bit sRGB) where `where` is true; alpha, and all values elsewhere, are its own."""
+        colours = 1 if self.pixels.shape[2] < 3 else 3
+        values = _from_srgb(fake, colours, self.icc).astype(self.pixels.dtype)
+        if self.pixels.dtype == np.uint16:
+            values *= 257  # 255 becomes 65535
+        pixels, rgb = self.pixels.copy(), self.rgb.copy()
+        pixels[where, :colours] = values[where]
+        rgb[where] = fake[where]
+        return replace(self, pixels=pixels, rgb=rgb)
+
+
+def read_photo(path: Path) -> Photo:
+    """Reads a PNG, JPEG or WEBP by the table at the top of this file.
+
+    Raises UserError: no such file, another format, damaged, over MAX_BYTES or MAX_PIXELS, 16-bit colour, animated.
+    """
+    image = _open(path, "photo")
+    icc = image.info.get("icc_profile") or None
+    if image.mode == "CMYK":
+        rgb = _transformed(image, icc, None, "RGB") or image.convert("RGB")
+        return Photo(np.asarray(rgb), np.asarray(rgb))  # the CMYK profile does not describe RGB values
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    if "transparency" in image.info and image.mode in ("L", "RGB"):
+        image = image.convert(image.mode + "A")
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
+        raise UserError(
+            f"photo {path} has colour mode {image.mode}, which is not supported: save it as an 8-bit RGB PNG"
+        )
+    pixels = np.asarray(image)
+    pixels = pixels.reshape(*pixels.shape[:2], -1).copy()
+    colours = 1 if pixels.shape[2] < 3 else 3
+    eight_bit = pixels if pixels.dtype == np.uint8 else np.round(pixels / 257).astype(np.uint8)
+    return Photo(pixels, _to_srgb(eight_bit[..., :colours], icc), icc)
+
+
+def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False) -> Bool[np.ndarray, "h w"]:
+    """Reads a mask for a photo of `size_px` (width, height): true in the hole.
+
+    Grey 128 and above marks the hole (`invert`: below 128). Transparent parts are context either way, so that brush
+    strokes on an empty layer work.
+
+    Raises UserError as `read_photo` does, and for another size, an empty mask and a full one.
+    """
+    image = _open(path, "mask")
+    if image.size != size_px:
+        raise UserError(
+            f"mask {path} is {image.width} x {image.height} px but the photo is {size_px[0]} x {size_px[1]} px "
+            "(upright, EXIF turn applied): they must be equal"
+        )
+    if image.mode == "I;16":
+        grey, opaque = np.asarray(image) >> 8, np.ones((image.height, image.width), bool)
+    else:
+        rgba = image.convert("RGBA")
+        grey, opaque = np.asarray(rgba.convert("RGB").convert("L")), np.asarray(rgba)[..., 3] >= 128
+    hole = ((grey < 128) if invert else (grey >= 128)) & opaque
+    marks, other = ("black", "drop") if invert else ("white", "use")
+    if not hole.any():
+        raise UserError(
+            f"mask {path}: nothing to fill, no pixel is {marks}; {other} --invert-mask if it is the other way round"
+        )
+    if hole.all():
+        raise UserError(
+            f"mask {path} covers the whole photo, no context is left: mark only the part to fill ({marks}), "
+            f"or {other} --invert-mask"
+        )
+    return hole
+
+
+def check_output(path: Path, force: bool, inputs: tuple[Path, ...] = ()) -> None:
+    """Refuses, before any work is done, an output that cannot be lossless, is an input, or is taken.
+
+    Raises UserError, as `files.check_free` does too.
+    """
+    if path.suffix.lower() not in (".png", ".webp"):
+        raise UserError(
+            f"cannot write {path}: only .png and (lossless) .webp keep the known pixels exactly; "
+            f"use {path.with_suffix('.png').name}"
+        )
+    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+        raise UserError(f"cannot write {path}: it is an input, and would be lost; choose another name")
+    files.check_free(path, force)
+
+
+def write_photo(path: Path, photo: Photo, software: str) -> None:
+    """Writes `photo` losslessly, aside first and then in place at once, so that a failure leaves nothing behind.
+
+    `software` is the provenance mark: the PNG text `Software`, the same EXIF tag in WEBP.
+    Raises UserError: WEBP for 16-bit grey, or the file system refuses.
+    """
+    image = Image.fromarray(photo.pixels[..., 0] if photo.pixels.shape[2] == 1 else photo.pixels)
+    buffer = io.BytesIO()
+    if path.suffix.lower() == ".webp":
+        if image.mode == "I;16":
+            raise UserError(
+                f"cannot write {path}: WEBP holds 8 bits and the photo has 16; use {path.with_suffix('.png').name}"
+            )
+        exif = Image.Exif()
+        exif[_SOFTWARE] = software
+        # `exact` keeps the colours under full transparency.
+        colour = image.convert("RGBA" if image.mode.endswith("A") else "RGB")
+        options = {
+            "lossless": True,
+            "exact": True,
+            "exif": exif,
+            "icc_profile": None if image.mode[0] == "L" else photo.icc,
+        }
+        _encode(path, colour, buffer, format="WEBP", **options)
+    else:
+        text = PngImagePlugin.PngInfo()
+        text.add_text("Software", software)
+        _encode(path, image, buffer, format="PNG", pnginfo=text, icc_profile=photo.icc)
+    files.write_aside(path, buffer.getvalue())
+
+
+def _open(path: Path, what: str) -> Image.Image:
+    """The decoded picture, upright, with its `info`. Its size is checked before a pixel is decoded."""
+    if not path.exists():
+        raise UserError(f"{what} {path} does not exist: check the path")
+    if not path.is_file():
+        raise UserError(f"{what} {path} is not a file: give a PNG, JPEG or WEBP")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{what} {path} is over {MAX_BYTES // 2**20} MiB: make it smaller")
+        data = path.read_bytes()
+    except OSError as e:
+        raise UserError(f"cannot read {what} {path}: {e.strerror or e}; check its permissions") from e
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning: our cap is lower
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise UserError(
+                    f"{what} {path} has {image.width} x {image.height} px, over the limit of {MAX_PIXELS // 10**6} "
+                    "megapixels: make it smaller"
+                )
+            # A JPEG's further pictures are previews and depth maps; the first one is the photo.
+            if image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
+                raise UserError(f"{what} {path} is an animation: save the one picture you mean as a PNG")
+            image.load()
+    except UserError:
+        raise
+    except Image.UnidentifiedImageError as e:
+        raise UserError(f"cannot read {what} {path}: not a PNG, JPEG or WEBP picture; convert it to PNG") from e
+    except Image.DecompressionBombError as e:
+        raise UserError(f"{what} {path} is over the limit of {MAX_PIXELS // 10**6} megapixels: make it smaller") from e
+    except Exception as e:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ... for damaged files
+        raise UserError(f"cannot read {what} {path}: the file is damaged ({_line(e)}); save it again") from e
+    if what == "photo" and data[:4] == b"\x89PNG" and data[24] == 16 and data[25] != 0:
+        # Pillow would drop the low byte of 16-bit colour without a word.
+        raise UserError(f"photo {path} has 16 bits per colour, which cannot be kept: save it as an 8-bit PNG")
+    return _upright(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
+        turn = None
+    if turn is None:
+        return image
+    info = image.info
+    image = image.transpose(turn)
+    image.info = info
+    return image
+
+
+def _encode(path: Path, image: Image.Image, buffer: io.BytesIO, **options) -> None:
+    try:
+        image.save(buffer, **options)
+    except (OSError, ValueError) as e:  # e.g. a side over WEBP's 16383 px
+        raise UserError(
+            f"cannot write {path}: {_line(e)}; use a .png of at most {MAX_PIXELS // 10**6} megapixels"
+        ) from e
+
+
+def _to_srgb(pixels: UInt8[np.ndarray, "h w k"], icc: bytes | None) -> UInt8[np.ndarray, "h w 3"]:
+    """Grey (k = 1) or RGB (k = 3) values under the profile `icc` to sRGB."""
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return np.array(_transformed(image, icc, None, "RGB") or image.convert("RGB"))
+
+
+def _from_srgb(rgb: UInt8[np.ndarray, "h w 3"], colours: int, icc: bytes | None) -> UInt8[np.ndarray, "h w {colours}"]:
+    """sRGB to grey (`colours` 1) or RGB (3) values under the profile `icc`."""
+    mode, image = "L" if colours == 1 else "RGB", Image.fromarray(rgb)
+    values = np.array(_transformed(image, None, icc, mode) or image.convert(mode))
+    return values.reshape(*values.shape[:2], colours)
+
+
+def _transformed(image: Image.Image, source: bytes | None, target: bytes | None, mode: str) -> Image.Image | None:
+    """`image` from one ICC profile to another (None: sRGB); None if both are sRGB or the profile does not work."""
+    if source is None and target is None:
+        return None
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        old, new = (srgb if p is None else io.BytesIO(p) for p in (source, target))
+        # Positional names differ between stubs and library; relative colorimetric keeps white white both ways.
+        return ImageCms.profileToProfile(
+            image, old, new, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None
+
+
+def _line(e: Exception) -> str:
+    return " ".join(str(e).split()) or type(e).__name__

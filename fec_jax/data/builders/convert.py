@@ -1,0 +1,219 @@
+"""The pass over all photos: decode once, write every resolution, shard by shard, so that a killed run can go on.
+
+Everything is written under `OUT/.partial`; a note in `.partial/done` says that a shard is whole at every resolution,
+and a resolution moves to its place only when all of its shards and TFDS's description are there.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from fec_jax.data.builders import records
+from fec_jax.data.builders.listing import Listing, Photo
+from fec_jax.data.builders.photo import PhotoError, open_photo, shrink, square, to_png
+from fec_jax.types import UserError
+
+
+@dataclass
+class Result:
+    """What the pass wrote: records per shard of a split, bytes by (split, px), photos left out, ids in order."""
+
+    lengths: dict[str, list[int]] = field(default_factory=dict)
+    num_bytes: dict[tuple[str, int], int] = field(default_factory=dict)
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    resumed: int = 0
+
+
+def open_partial(root: Path, pending: Sequence[int], largest_px: int, fingerprint: str) -> None:
+    """Keeps the work of an interrupted run if it was for the same photos and the same largest resolution."""
+    partial = root / ".partial"
+    same = {"fingerprint": fingerprint, "largest_px": largest_px, "name": _dataset_name(root)}
+    try:
+        plan = json.loads((partial / "plan.json").read_text())
+        # A run killed while it published has already moved some resolutions away: the others are a subset.
+        usable = all(plan[key] == value for key, value in same.items()) and set(pending) <= set(plan["resolutions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        usable = False
+    if not usable:
+        shutil.rmtree(partial, ignore_errors=True)
+        for px in pending:
+            records.config_dir(partial, px).mkdir(parents=True)
+        (partial / "done").mkdir()
+        write_json(partial / "plan.json", {**same, "resolutions": list(pending)})
+
+
+def write_all(
+    listing: Listing,
+    root: Path,
+    pending: Sequence[int],
+    largest_px: int,
+    max_unreadable: float,
+    workers: int,
+    progress: bool,
+) -> Result:
+    """Writes all shards that are not there yet, at the resolutions `pending`.
+
+    Photos that cannot be opened, or whose square is smaller than `largest_px`, are left out at every resolution. Raises
+    `UserError` as soon as more than `max_unreadable` of all photos had to be left out.
+    """
+    partial, result, name = root / ".partial", Result(), _dataset_name(root)
+    bar = Progress(
+        TextColumn("preparing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("photos"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not progress,
+    )
+    with bar, ThreadPoolExecutor(workers, "prepare") as pool:
+        task = bar.add_task("photos", total=len(listing.photos))
+        for split, parts in records.shards(listing.photos).items():
+            result.lengths[split] = []
+            for index, photos in enumerate(parts):
+                note = partial / "done" / f"{split}-{index:05d}.json"
+                if note.exists():
+                    result.resumed += len(photos)
+                    bar.advance(task, len(photos))
+                else:
+                    paths = {
+                        px: records.shard_path(records.config_dir(partial, px), name, split, index, len(parts))
+                        for px in pending
+                    }
+                    encoded = _encode_all(photos, pending, largest_px, pool, workers)
+                    written = _write_shard(encoded, paths, len(listing.attribute_names), lambda: bar.advance(task))
+                    write_json(note, written)
+                _add_shard(result, split, photos, pending, json.loads(note.read_text()))
+                _check_unreadable(result.bad, len(listing.photos), max_unreadable, root)
+    return result
+
+
+def _add_shard(
+    result: Result, split: str, photos: Sequence[Photo], pending: Sequence[int], shard: dict[str, Any]
+) -> None:
+    bad = {name for name, _ in shard["bad"]}
+    result.bad += [(name, reason) for name, reason in shard["bad"]]
+    result.ids += [photo.id for photo in photos if _file_name(photo) not in bad]
+    result.lengths[split].append(len(photos) - len(bad))
+    for px in pending:
+        result.num_bytes[split, px] = result.num_bytes.get((split, px), 0) + shard["num_bytes"][str(px)]
+
+
+def _encode_all(
+    photos: Sequence[Photo], resolutions: Sequence[int], largest_px: int, pool: ThreadPoolExecutor, workers: int
+) -> Iterator[tuple[Photo, dict[int, bytes] | PhotoError]]:
+    """Decodes and shrinks photos in threads, a few ahead of the writer, and gives them back in order."""
+    ahead: deque[tuple[Photo, Future[dict[int, bytes] | PhotoError]]] = deque()
+    waiting = iter(photos)
+    try:
+        while True:
+            while len(ahead) < 2 * workers and (photo := next(waiting, None)) is not None:
+                ahead.append((photo, pool.submit(_encode, photo, resolutions, largest_px)))
+            if not ahead:
+                return
+            photo, future = ahead.popleft()
+            yield photo, future.result()
+    finally:
+        for _, future in ahead:
+            future.cancel()
+
+
+def _encode(photo: Photo, resolutions: Sequence[int], largest_px: int) -> dict[int, bytes] | PhotoError:
+    try:
+        content = photo.content if isinstance(photo.content, Path) else photo.content()
+        image = square(open_photo(content))
+        if image.width < largest_px:  # left out at every resolution, so that record i stays the same photo in all
+            raise PhotoError(f"its square has {image.width} px, fewer than the {largest_px} px asked for")
+        return {px: to_png(shrink(image, px)) for px in resolutions}
+    except PhotoError as error:
+        return error
+
+
+def _write_shard(
+    encoded: Iterator[tuple[Photo, dict[int, bytes] | PhotoError]],
+    paths: dict[int, Path],
+    num_attrs: int,
+    advance: Callable[[], None],
+) -> dict[str, Any]:
+    writers = {px: records.ShardWriter(path, px, num_attrs) for px, path in paths.items()}
+    bad = []
+    try:
+        for photo, pngs in encoded:
+            if isinstance(pngs, PhotoError):
+                bad.append((_file_name(photo), str(pngs)))
+            else:
+                for px, png in pngs.items():
+                    writers[px].write(photo, png)
+            advance()
+    except BaseException:
+        for writer in writers.values():
+            writer.abandon()
+        raise
+    for writer in writers.values():
+        writer.commit()
+    return {"bad": bad, "num_bytes": {str(px): writer.num_bytes for px, writer in writers.items()}}
+
+
+def _check_unreadable(bad: Sequence[tuple[str, str]], total: int, allowed: float, root: Path) -> None:
+    if len(bad) > allowed * total:
+        write_json(root / "report.json", {"unreadable": bad})
+        small = sum("fewer than" in reason for _, reason in bad)
+        advice = "choose a smaller --resolution" if small > len(bad) / 2 else "repair or remove them"
+        raise UserError(
+            f"{len(bad)} of {total} photos cannot be used, more than {allowed:.0%} (first: {bad[0][0]}: {bad[0][1]}): "
+            f"{advice}; {root / 'report.json'} lists them"
+        )
+
+
+def publish(listing: Listing, root: Path, pending: Sequence[int], done: Sequence[int], result: Result) -> None:
+    """Completes the finished shards with TFDS's description and moves each resolution to its place in one step.
+
+    Raises `UserError` when nothing was usable, or when the resolutions in `done` hold other photos.
+    """
+    partial = root / ".partial"
+    if not result.ids:
+        raise UserError(f"none of the {len(listing.photos)} photos can be used; {root / 'report.json'} lists why")
+    sha256 = hashlib.sha256("\n".join(result.ids).encode()).hexdigest()
+    for px in done:
+        if (records.read_metadata(root, px) or {}).get("records_sha256") != sha256:
+            raise UserError(
+                f"{root / f'{px}px'} holds other photos than {max(pending)} px would (some are too small for that): "
+                "choose another --out"
+            )
+    for px in pending:
+        folder = records.config_dir(partial, px)
+        for leftover in folder.glob("*.writing-*"):  # of a run that was killed
+            leftover.unlink()
+        num_bytes = {split: result.num_bytes[split, px] for split in result.lengths}
+        records.write_info(folder, _dataset_name(root), listing, px, result.lengths, num_bytes, sha256)
+        os.replace(partial / f"{px}px", root / f"{px}px")
+    shutil.rmtree(partial)
+
+
+def _dataset_name(root: Path) -> str:
+    """A name that TFDS accepts, from the folder's: it then also opens as `tfds.builder("NAME/64px", data_dir=...)`."""
+    name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_")
+    return name if name[:1].isalpha() else f"faces_{name}".rstrip("_")
+
+
+def _file_name(photo: Photo) -> str:
+    return photo.content.name if isinstance(photo.content, Path) else photo.id
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(temporary, path)

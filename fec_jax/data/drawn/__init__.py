@@ -1,0 +1,1 @@
+"""The parts of a drawn face; `fec_jax.data.synthetic` puts them together."""

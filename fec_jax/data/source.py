@@ -1,0 +1,118 @@
+"""Where training images come from: the `Source` protocol, and the one that reads what `fec prepare` wrote."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from fec_jax.data.attributes import select
+from fec_jax.data.builders import records
+from fec_jax.data.builders.photo import from_png
+from fec_jax.types import HostAttrs, HostImages, UserError
+
+_KEEP_BYTES = 256 * 2**20
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Random access to labelled square images of one resolution.
+
+    `load` is thread-safe and deterministic; indices lie in [0, len). It gives images `uint8 [n, r, r, 3]` and labels
+    `uint8 [n, a]` of 0/1, in the order of `attribute_names`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def resolution_px(self) -> int: ...
+    @property
+    def attribute_names(self) -> tuple[str, ...]: ...
+    @property
+    def license(self) -> str: ...
+    def __len__(self) -> int: ...
+    def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]: ...
+
+
+class PreparedPhotos:
+    """A split of a prepared data set at one resolution; made by `open_source`."""
+
+    def __init__(self, data_source: Any, name: str, resolution_px: int, metadata: dict[str, Any], columns: list[int]):
+        self.name = name
+        self.resolution_px = resolution_px
+        self.attribute_names = tuple(metadata["attribute_names"][column] for column in columns)
+        self.license = str(metadata["license"])
+        self._records = data_source
+        self._columns = columns
+        # Decoded photos, where a split is small enough to keep: later epochs then cost a copy instead of a PNG decoder.
+        shape = (len(data_source), resolution_px, resolution_px, 3)
+        kept = math.prod(shape) <= _KEEP_BYTES
+        self._images = np.empty(shape, np.uint8) if kept else None
+        self._attrs = np.empty((len(data_source), len(columns)), np.uint8)
+        self._known = np.zeros(len(data_source), bool)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def ids(self, indices: Sequence[int] | np.ndarray) -> list[str]:
+        """The photos' ids (their file names without the extension), to find an image again."""
+        return [self._records[int(index)]["id"].decode() for index in indices]
+
+    def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]:
+        """See `Source.load`. Raises `IndexError` for an index outside [0, len)."""
+        wanted = np.asarray(indices, np.int64)
+        if wanted.size and not 0 <= wanted.min() <= wanted.max() < len(self):
+            raise IndexError(f"records {wanted.min()} to {wanted.max()} of {len(self)}")
+        if self._images is None:
+            decoded = [self._decode(int(index)) for index in wanted]
+            r = self.resolution_px
+            images = np.stack([image for image, _ in decoded]) if decoded else np.empty((0, r, r, 3), np.uint8)
+            return images, np.asarray([attrs for _, attrs in decoded], np.uint8).reshape(-1, len(self._columns))
+        for index in wanted[~self._known[wanted]]:
+            # Two threads may decode the same photo: they write the same bytes, and `_known` is set after them.
+            self._images[index], self._attrs[index] = self._decode(int(index))
+            self._known[index] = True
+        return self._images[wanted], self._attrs[wanted]
+
+    def _decode(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        record = self._records[index]
+        return from_png(record["image"]), record["attributes"][self._columns]
+
+
+def open_source(
+    path: Path | str, resolution_px: int, split: str = "train", attributes: Sequence[str] | None = None
+) -> PreparedPhotos:
+    """Opens a split of the data set that `fec prepare ... --out PATH` made, at one of its resolutions.
+
+    attributes   which labels to give, in which order; default: all that were prepared
+
+    Raises `UserError` when the folder is absent or no prepared data set, or lacks the resolution, split or attribute.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise UserError(f"the data set {root} does not exist: make it with `fec prepare folder PHOTOS --out {root}`")
+    metadata = records.read_metadata(root, resolution_px)
+    if metadata is None:
+        prepared = records.resolutions_in(root)
+        if not prepared:
+            unfinished = (root / ".partial").is_dir()
+            hint = (
+                "its preparation was interrupted: run the same `fec prepare` again"
+                if unfinished
+                else "make one with `fec prepare`"
+            )
+            raise UserError(f"{root} is not a prepared data set: {hint}")
+        raise UserError(
+            f"{root} is not prepared at {resolution_px} px, only at {', '.join(map(str, prepared))} px: "
+            f"run `fec prepare` again with --resolution {resolution_px}"
+        )
+    if not metadata["counts"].get(split):
+        existing = ", ".join(f"{name} ({count})" for name, count in metadata["counts"].items() if count)
+        raise UserError(f"{root} has no split {split!r}; it has: {existing}")
+    names = tuple(metadata["attribute_names"])
+    columns = select(attributes, names, str(root)) if attributes is not None else list(range(len(names)))
+    builder: Any = tfds.builder_from_directory(records.config_dir(root, resolution_px))
+    data_source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+    return PreparedPhotos(data_source, builder.name, resolution_px, metadata, columns)

@@ -1,0 +1,64 @@
+"""Trains what a config describes: `python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart`.
+
+The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from fec_jax.types import UserError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The run: a file of configs/.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(argv: Sequence[str]) -> None:
+    """Exits with 2 and one line for an error that the user can mend."""
+    if len(argv) > 1:
+        _fail(f"unexpected argument {argv[1]!r}: options begin with --")
+    logging.set_verbosity(logging.INFO)
+    # Imported here, so that a mistyped option is answered at once.
+    from fec_jax import build, reporting
+    from fec_jax.train import loop
+
+    workdir = Path(_WORKDIR.value)
+    try:
+        run = build.build(_CONFIG.value)
+        for line in reporting.lines(run):
+            logging.info(line)
+        build.bind(run, workdir)
+        loop.train(run, workdir)
+    except UserError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    print(f"fec_jax: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    """absl's parser, with a line instead of a traceback for what a person can mistype."""
+    try:
+        return flags.FLAGS(list(argv))
+    except ModuleNotFoundError as error:
+        _fail(f"the config imports {error.name!r}, which is not found: run this from the folder that holds configs/")
+    except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
+        _fail(" ".join(str(error).split()))
+    return []
+
+
+def run() -> None:
+    """Entry point: quiets what libraries print and hands over to absl."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    app.run(main, flags_parser=_parse)
+
+
+if __name__ == "__main__":
+    run()

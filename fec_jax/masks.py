@@ -1,0 +1,113 @@
+"""Masks: where the hole is. 1 in the hole, 0 in the context, everywhere.
+
+Masks are drawn at the final resolution and average-pooled to the resolution of the phase, like the photos (paper). A
+pooled mask is grey where a low-resolution pixel is partly hole. What that means is said here, once, for all:
+
+* the masked image is `real * (1 - mask)`, so a grey pixel is dimmed towards the mid grey of the hole;
+* the completed image is `mask * fake + (1 - mask) * real`: a grey pixel is a mixture;
+* the reconstruction loss weighs each pixel by its share of hole (`mask`) and of context (`1 - mask`);
+* the boundary loss takes its weight from `rim`, which is defined for grey masks as it stands.
+
+At the final resolution, and so in use, masks are binary.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from fec_jax import images
+from fec_jax.types import Images, Masks
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskSampler:
+    """The mix of masks a training sees. All of it is [ours]: the paper gives no sizes and no threshold.
+
+    min_side, max_side: the rectangle's sides, as a share of the image's side, drawn uniformly and independently.
+    cells: side of the low-resolution noise image. threshold: noise above it is hole, so about `1 - threshold` of the
+    rectangle. center_share: probability of the centre square (half the side) instead.
+    """
+
+    min_side: float = 0.3
+    max_side: float = 0.75
+    cells: int = 4
+    threshold: float = 0.35
+    center_share: float = 0.0
+
+    def __call__(self, keys: Key[Array, " b"], size_px: int) -> Float[Array, "b {size_px} {size_px} 1"]:
+        """One binary mask per key."""
+
+        def one(key: Key[Array, ""]) -> Float[Array, "{size_px} {size_px} 1"]:
+            k_shape, k_choice = jax.random.split(key)
+            mask = rectangle_noise(
+                k_shape, size_px, self.min_side, self.max_side, cells=self.cells, threshold=self.threshold
+            )
+            is_center = jax.random.bernoulli(k_choice, self.center_share)
+            return jnp.where(is_center, center(size_px), mask)
+
+        return jax.vmap(one)(keys)
+
+
+def center(size_px: int) -> Float[Array, "{size_px} {size_px} 1"]:
+    """The centred square of half the side: rows and columns size/4 .. 3 size/4. `size_px` must be a multiple of 4."""
+    inside = (jnp.arange(size_px) >= size_px // 4) & (jnp.arange(size_px) < size_px - size_px // 4)
+    return (inside[:, None] & inside[None, :]).astype(jnp.float32)[:, :, None]
+
+
+def rectangle_noise(
+    key: Key[Array, ""], size_px: int, min_side: float, max_side: float, *, cells: int = 4, threshold: float = 0.35
+) -> Float[Array, "{size_px} {size_px} 1"]:
+    """The paper's mask: a random rectangle, in it a small uniform noise image, enlarged bilinearly and thresholded.
+
+    The rectangle lies wholly inside the image; its sides are uniform in [min_side, max_side] of the image's side, its
+    position is uniform. The `cells` x `cells` noise is in [0, 1); pixels above `threshold` are hole.
+    """
+    k_side, k_place, k_noise = jax.random.split(key, 3)
+    side = jax.random.uniform(k_side, (2,), minval=min_side, maxval=max_side)
+    start = jax.random.uniform(k_place, (2,)) * (1 - side)
+    noise = jax.random.uniform(k_noise, (cells, cells))
+    pixel = (jnp.arange(size_px) + 0.5) / size_px
+
+    def taps(start: Float[Array, ""], side: Float[Array, ""]) -> Float[Array, "{size_px} {cells}"]:
+        # Bilinear enlargement as a matrix: a hat function around every cell's centre; the outer half cells are flat.
+        inner = (pixel - start) / side
+        place = jnp.clip(inner * cells - 0.5, 0, cells - 1)
+        hats = jnp.maximum(0, 1 - jnp.abs(place[:, None] - jnp.arange(cells)))
+        return hats * ((inner >= 0) & (inner < 1))[:, None]
+
+    # Full float32 products: on accelerators the default would round the noise and move the thresholded edge.
+    value = jnp.einsum(
+        "yi,ij,xj->yx", taps(start[0], side[0]), noise, taps(start[1], side[1]), precision=jax.lax.Precision.HIGHEST
+    )
+    return (value > threshold).astype(jnp.float32)[:, :, None]
+
+
+def rim(mask: Masks, blur_px: int = 7) -> Masks:
+    """The boundary loss's weight (paper): the mask's edge, blurred by a mean filter of `blur_px`; in [0, 1].
+
+    The edge is the morphological gradient (3 x 3 maximum minus 3 x 3 minimum): the pixels on both sides of the seam. It
+    is 0 further than 1 + blur_px // 2 pixels from the seam on either side, and 0 everywhere for an empty or full mask.
+    """
+
+    def window(x: Masks, size: int, init: float, reduce) -> Masks:
+        return jax.lax.reduce_window(x, init, reduce, (1, size, size, 1), (1, 1, 1, 1), "SAME")
+
+    edge = window(mask, 3, -jnp.inf, jax.lax.max) - window(mask, 3, jnp.inf, jax.lax.min)
+    return window(edge, blur_px, 0.0, jax.lax.add) / blur_px**2
+
+
+def cut(real: Images, mask: Masks) -> Images:
+    """The masked image: `real` with the hole at 0, mid grey."""
+    return real * (1 - mask)
+
+
+def paste(fake: Images, real: Images, mask: Masks) -> Images:
+    """The completed image: hole pixels of `fake`, context pixels of `real`."""
+    return mask * fake + (1 - mask) * real
+
+
+def pooled(mask: Masks, resolution_px: int) -> Masks:
+    """A full-size mask at the resolution of a phase, grey at the rim."""
+    return images.pool_to(mask, resolution_px)

@@ -1,0 +1,75 @@
+"""The figures a training shows of photos it has never seen: centre mask, hole only, and how well wishes are granted.
+
+`predict` and `classify` are functions, so that this serves a training, a file of weights or a baseline alike.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from fec_jax import images, masks
+from fec_jax.metrics import pixel
+from fec_jax.types import Attrs, HostAttrs, HostImages, Images, Masks
+
+Predict = Callable[[Images, Masks, Attrs], Images]
+"""(masked, mask, wanted_attrs) -> the generator's whole image."""
+Classify = Callable[[Images], Float[Array, "b n"]]
+"""image -> attribute logits."""
+
+
+def reconstruction_figures(predict: Predict, photos: HostImages, attrs: HostAttrs, batch: int = 16) -> dict[str, float]:
+    """`psnr_hole_center` (dB) and `l1_hole_center` (0..1), means over the photos, completed with their own attributes."""
+    totals = {"psnr_hole_center": 0.0, "l1_hole_center": 0.0}
+    for real, labels, count in _batches(photos, attrs, batch):
+        mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))
+        completed = masks.paste(predict(masks.cut(real, mask), mask, labels), real, mask)
+        totals["psnr_hole_center"] += float(pixel.psnr_hole(completed, real, mask)[:count].sum())
+        totals["l1_hole_center"] += float(pixel.l1_hole(completed, real, mask)[:count].sum())
+    return {name: value / len(photos) for name, value in totals.items()}
+
+
+def attribute_figures(
+    predict: Predict, classify: Classify, photos: HostImages, attrs: HostAttrs, names: Sequence[str], batch: int = 16
+) -> dict[str, float]:
+    """Agreement of `classify` with what was asked for, in [0, 1], centre mask, completed images.
+
+    For every attribute `attr_flipped/NAME`: it alone was asked for the other way round. `attr_kept/NAME`: nothing was.
+    `attr_real/NAME`: the untouched photos, what the classifier itself is worth. Each also as a mean over attributes.
+    """
+    n = len(names)
+    right = {kind: np.zeros(n) for kind in ("flipped", "kept", "real")}
+    for real, labels, count in _batches(photos, attrs, batch):
+        mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))
+        masked = masks.cut(real, mask)
+
+        def agrees(x: Images, wanted: Attrs, count: int = count) -> np.ndarray:
+            return np.asarray((classify(x) > 0) == (wanted > 0.5))[:count].sum(axis=0)
+
+        right["real"] += agrees(real, labels)
+        right["kept"] += agrees(masks.paste(predict(masked, mask, labels), real, mask), labels)
+        for i in range(n):
+            wanted = labels.at[:, i].set(1 - labels[:, i])
+            right["flipped"][i] += agrees(masks.paste(predict(masked, mask, wanted), real, mask), wanted)[i]
+    figures = {}
+    for kind, counts in right.items():
+        share = counts / len(photos)
+        figures[f"attr_{kind}/mean"] = float(share.mean())
+        figures |= {f"attr_{kind}/{name}": float(value) for name, value in zip(names, share, strict=True)}
+    return figures
+
+
+def mean_face(photos: HostImages) -> Predict:
+    """The baseline that fills every hole with the average of the training photos."""
+    mean = images.to_float(photos.mean(axis=0, dtype=np.float64).round().astype(np.uint8))
+    return lambda masked, mask, attrs: jnp.broadcast_to(mean, masked.shape)
+
+
+def _batches(photos: HostImages, attrs: HostAttrs, batch: int):
+    """Device batches of one size, the last filled up by repeating its first photo, and how many of each count."""
+    for start in range(0, len(photos), batch):
+        x, a = photos[start : start + batch], attrs[start : start + batch]
+        index = np.resize(np.arange(len(x)), batch)
+        yield jax.block_until_ready(images.to_float(x[index])), jnp.asarray(a[index], jnp.float32), len(x)

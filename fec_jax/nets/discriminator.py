@@ -1,0 +1,80 @@
+"""D(image): one trunk, two heads, real or fake and the attributes (paper, section 3); it grows in step with G."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from fec_jax import images
+from fec_jax.nets import layers
+
+
+class DownBlock(nn.Module):
+    """Resolution r to r/2."""
+
+    features: int
+    features_down: int
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 d"]:
+        x = layers.Conv(self.features, dtype=self.dtype)(x)
+        return images.pool2(layers.Conv(self.features_down, dtype=self.dtype)(x))
+
+
+class Discriminator(nn.Module):
+    """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
+
+    base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then empty).
+    """
+
+    max_px: int
+    base: int
+    cap: int
+    num_attrs: int
+    dtype: DTypeLike = "float32"
+
+    def setup(self) -> None:
+        sizes = layers.resolutions(self.max_px)
+        width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
+        self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
+        self.down = {str(r): DownBlock(width[r], width[r // 2], self.dtype) for r in sizes[1:]}
+        self.conv_4 = layers.Conv(width[4], dtype=self.dtype)
+        self.dense_4 = nn.Dense(width[4], kernel_init=layers.he_normal, dtype=self.dtype)
+        self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype=self.dtype)
+        self.attr_head = nn.Dense(self.num_attrs, kernel_init=layers.unit_normal, dtype=self.dtype)
+
+    def __call__(
+        self, x: Float[Array, "b r r 3"], alpha: Float[Array, ""] | float, *, resolution_px: int
+    ) -> tuple[Float[Array, " b"], Float[Array, "b {self.num_attrs}"]]:
+        """Logits, before any sigmoid: real (positive) or fake, and every attribute. float32.
+
+        Raises ValueError if the image is not `resolution_px` large.
+        """
+        if x.shape[1:] != (resolution_px, resolution_px, 3) or resolution_px not in layers.resolutions(self.max_px):
+            raise ValueError(f"input {x.shape[1:]} for resolution {resolution_px} of a {self.max_px} px discriminator")
+        if self.is_initializing():
+            self._create()
+        alpha = jnp.asarray(alpha, self.dtype)
+        x = x.astype(self.dtype)
+        features = self._in(x, resolution_px)
+        r = resolution_px
+        while r > 4:
+            down = self.down[str(r)](features)
+            if r == resolution_px:
+                down = images.lerp(self._in(images.pool2(x), r // 2), down, alpha)
+            features, r = down, r // 2
+        features = self.conv_4(features)
+        features = layers.leaky_relu(self.dense_4(features.reshape(x.shape[0], -1)))
+        attr_logits = self.attr_head(features) if self.num_attrs else jnp.zeros((x.shape[0], 0))
+        return self.real_head(features)[:, 0].astype(jnp.float32), attr_logits.astype(jnp.float32)
+
+    def _in(self, x, resolution_px):
+        return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))
+
+    def _create(self) -> None:
+        """Touches every layer once, on maps as small as they go, so that `init` makes the whole tree."""
+        for r in layers.resolutions(self.max_px):
+            features = self._in(jnp.zeros((1, 2, 2, 3), self.dtype), r)
+            if r > 4:
+                self.down[str(r)](features)

@@ -1,0 +1,159 @@
+"""G(masked, mask, wanted attributes): a U-shaped encoder and completion network that grows from 4 px (paper, section 3)."""
+
+from typing import Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from fec_jax import images
+from fec_jax.nets import layers
+
+Skip = Literal["residual", "concat"]
+
+
+class EncoderBlock(nn.Module):
+    """Resolution r to r/2. Also gives the skip's features, at r."""
+
+    features: int
+    features_down: int
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> tuple[Float[Array, "b h w c"], Float[Array, "b h/2 w/2 d"]]:
+        skip = layers.Conv(self.features, norm=True, dtype=self.dtype)(x)
+        # No norm on this one: instance norm takes the absolute level away, and with it the photo's colours.
+        return skip, images.pool2(layers.Conv(self.features_down, dtype=self.dtype)(skip))
+
+
+class Merge(nn.Module):
+    """Joins the completion's features with the encoder's of the same resolution, in one of the paper's two ways.
+
+    `concat` copies and concatenates: identity is carried over (plain inpainting). `residual` sends the skip through a
+    residual block and adds it, because a plain copy would carry the old attributes through.
+    """
+
+    features: int
+    skip: Skip
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], skip: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        if self.skip == "concat":
+            x = jnp.concatenate([x, skip], axis=-1)
+        else:
+            x = x + layers.ResidualBlock(self.features, dtype=self.dtype)(skip)
+        return layers.Conv(self.features, dtype=self.dtype)(x)
+
+
+class DecoderBlock(nn.Module):
+    """Resolution r/2 to r, with the skip of r."""
+
+    features: int
+    skip: Skip
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b i j d"], skip: Float[Array, "b 2*i 2*j c"]) -> Float[Array, "b 2*i 2*j c"]:
+        x = layers.Conv(self.features, norm=True, dtype=self.dtype)(images.up2(x))
+        return Merge(self.features, self.skip, self.dtype)(x, skip)
+
+
+class Generator(nn.Module):
+    """The generator of every resolution from 4 to `max_px`, in one parameter tree.
+
+    `init` creates all of it; a call uses the part up to `resolution_px` (static). The names of a smaller `max_px` are a
+    subset of those of a larger one, and start from the same values under the same key.
+
+    base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
+    skip: the paper's two variants, see `Merge`. dtype: of the computation; parameters and result are float32.
+    """
+
+    max_px: int
+    base: int
+    cap: int
+    num_attrs: int
+    latent: int = 512
+    skip: Skip = "residual"
+    dtype: DTypeLike = "float32"
+
+    def setup(self) -> None:
+        sizes = layers.resolutions(self.max_px)
+        width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
+        self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
+        self.to_rgb = {str(r): layers.to_rgb(self.dtype) for r in sizes}
+        self.encode = {str(r): EncoderBlock(width[r], width[r // 2], self.dtype) for r in sizes[1:]}
+        self.decode = {str(r): DecoderBlock(width[r], self.skip, self.dtype) for r in sizes[1:]}
+        self.encode_4 = layers.Conv(width[4], norm=True, dtype=self.dtype)
+        self.to_latent = nn.Dense(self.latent, kernel_init=layers.he_normal, dtype=self.dtype)
+        self.from_latent = nn.Dense(16 * width[4], kernel_init=layers.he_normal, dtype=self.dtype)
+        self.decode_4 = layers.Conv(width[4], norm=True, dtype=self.dtype)
+        self.merge_4 = Merge(width[4], self.skip, self.dtype)
+
+    def __call__(
+        self,
+        masked: Float[Array, "b r r 3"],
+        mask: Float[Array, "b r r 1"],
+        attrs: Float[Array, "b n"],
+        alpha: Float[Array, ""] | float,
+        *,
+        resolution_px: int,
+    ) -> Float[Array, "b r r 3"]:
+        """The whole image, context included, linear: about [-1, 1]. `alpha` fades the layers of `resolution_px` in.
+
+        Raises ValueError if an input is not `resolution_px` large or the attributes are not `num_attrs`.
+        """
+        if masked.shape[1:] != (resolution_px, resolution_px, 3) or resolution_px not in layers.resolutions(
+            self.max_px
+        ):
+            raise ValueError(f"input {masked.shape[1:]} for resolution {resolution_px} of a {self.max_px} px generator")
+        if attrs.shape[1] != self.num_attrs:
+            raise ValueError(f"{attrs.shape[1]} attributes for a generator of {self.num_attrs}")
+        if self.is_initializing():
+            self._create()
+        alpha = jnp.asarray(alpha, self.dtype)
+        x = jnp.concatenate([masked, mask], axis=-1).astype(self.dtype)
+        z, skips = self._encode(x, alpha, resolution_px)
+        return self._complete(z, skips, attrs, alpha, resolution_px).astype(jnp.float32)
+
+    def _encode(self, x, alpha, resolution_px):
+        """z and the skips of every resolution (paper: G_enc)."""
+        skips = {}
+        r = resolution_px
+        features = self._in(x, r)
+        while r > 4:
+            skips[r], down = self.encode[str(r)](features)
+            if r == resolution_px:
+                down = images.lerp(self._in(images.pool2(x), r // 2), down, alpha)
+            features, r = down, r // 2
+        skips[4] = self.encode_4(features)
+        # No norm at the latent: it is 1 x 1, and instance norm of one value is zero.
+        z = layers.leaky_relu(self.to_latent(skips[4].reshape(x.shape[0], -1)))
+        return z, skips
+
+    def _complete(self, z, skips, attrs, alpha, resolution_px):
+        """The image, from z joined with the attributes as -1 / 1 (paper: G_compl)."""
+        signs = (2 * attrs - 1).astype(self.dtype)
+        x = layers.leaky_relu(self.from_latent(jnp.concatenate([z, signs], axis=-1)))
+        x = self.merge_4(self.decode_4(x.reshape(z.shape[0], 4, 4, -1)), skips[4])
+        r, old = 4, None
+        while r < resolution_px:
+            r *= 2
+            if r == resolution_px:
+                old = images.up2(self.to_rgb[str(r // 2)](x))
+            x = self.decode[str(r)](x, skips[r])
+        rgb = self.to_rgb[str(r)](x)
+        return rgb if old is None else images.lerp(old, rgb, alpha)
+
+    def _in(self, x, resolution_px):
+        return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))
+
+    def _create(self) -> None:
+        """Touches every layer once, on maps as small as they go, so that `init` makes the whole tree."""
+        for r in layers.resolutions(self.max_px):
+            features = self._in(jnp.zeros((1, 2, 2, 4), self.dtype), r)
+            self.to_rgb[str(r)](features)
+            if r > 4:
+                skip, down = self.encode[str(r)](features)
+                self.decode[str(r)](down, skip)

@@ -1,0 +1,64 @@
+"""The pieces that G and D are built of."""
+
+import flax.linen as nn
+import jax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+unit_normal = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
+
+
+def channels(resolution_px: int, base: int, cap: int) -> int:
+    """Width of the feature maps at a resolution: `min(base // resolution, cap)` [ours: unpublished]."""
+    return min(base // resolution_px, cap)
+
+
+def resolutions(max_px: int) -> tuple[int, ...]:
+    """4, 8, ..., max_px. `max_px` must be a power of two, at least 4."""
+    if max_px < 4 or max_px & (max_px - 1):
+        raise ValueError(f"resolution {max_px} px is not a power of two >= 4")
+    return tuple(2**i for i in range(2, max_px.bit_length()))
+
+
+def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jax.nn.leaky_relu(x, 0.2)
+
+
+class Conv(nn.Module):
+    """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2."""
+
+    features: int
+    norm: bool = False
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w _"]) -> Float[Array, "b h w {self.features}"]:
+        # The norm has a bias of its own, and takes away any that came before it.
+        x = nn.Conv(self.features, (3, 3), use_bias=not self.norm, kernel_init=he_normal, dtype=self.dtype)(x)
+        if self.norm:
+            x = nn.InstanceNorm(epsilon=1e-5, dtype=self.dtype)(x)
+        return leaky_relu(x)
+
+
+class ResidualBlock(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))): what a skip goes through when attributes may change on the way (paper)."""
+
+    features: int
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        y = Conv(self.features, norm=True, dtype=self.dtype)(x)
+        y = nn.Conv(self.features, (3, 3), use_bias=False, kernel_init=unit_normal, dtype=self.dtype)(y)
+        return x + nn.InstanceNorm(epsilon=1e-5, dtype=self.dtype)(y)
+
+
+def from_rgb(features: int, dtype: DTypeLike) -> nn.Conv:
+    """1 x 1 convolution from pixels to the width of a resolution."""
+    return nn.Conv(features, (1, 1), kernel_init=he_normal, dtype=dtype)
+
+
+def to_rgb(dtype: DTypeLike) -> nn.Conv:
+    """1 x 1 convolution from features to pixels, linear."""
+    return nn.Conv(3, (1, 1), kernel_init=unit_normal, dtype=dtype)

@@ -1,0 +1,117 @@
+"""VGG16 up to `relu2_2` with ImageNet weights, frozen: the eye of the feature loss (paper, section on losses).
+
+Simonyan & Zisserman, arXiv:1409.1556. The weights ship with the package; `assets/README.md` says where they come from.
+"""
+
+import hashlib
+import math
+from importlib import resources
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from jax import lax
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from fec_jax.types import Params, UserError
+
+FILE = "vgg16_relu2_2.safetensors"
+SHA256 = "334c6d8f9a1f8f637424ebe294b2e04bbb8b8967db84c8323e109cc98e242409"
+SHAPES = {
+    "conv1_1": (3, 3, 3, 64),
+    "conv1_2": (3, 3, 64, 64),
+    "conv2_1": (3, 3, 64, 128),
+    "conv2_2": (3, 3, 128, 128),
+}
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def load_params() -> dict[str, dict[str, Array]]:
+    """The shipped weights, {"conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}, float32.
+
+    Raises `UserError` when the file is missing or is not, byte for byte, the one that this version was released with.
+    """
+    asset = resources.files("fec_jax") / "assets" / FILE
+    try:
+        data = asset.read_bytes()
+    except OSError as e:
+        raise UserError(f"VGG16 weights missing: {asset}; reinstall fec-jax or run experiments/port_vgg16.py") from e
+    return parse(data, str(asset))
+
+
+def parse(data: bytes, where: str) -> dict[str, dict[str, Array]]:
+    """Checks and unpacks the bytes of the weights' file; `where` names it in the `UserError` for a damaged one."""
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise UserError(f"VGG16 weights damaged (wrong checksum): {where}; reinstall fec-jax")
+    flat = safetensors.numpy.load(data)
+    wanted = {f"{name}/kernel": shape for name, shape in SHAPES.items()}
+    wanted |= {f"{name}/bias": shape[-1:] for name, shape in SHAPES.items()}
+    found = {name: array.shape for name, array in flat.items() if array.dtype == np.float32}
+    if found != wanted:
+        raise UserError(f"VGG16 weights have other names, shapes or types than expected: {where}; reinstall fec-jax")
+    return {name: {part: jnp.asarray(flat[f"{name}/{part}"]) for part in ("kernel", "bias")} for name in SHAPES}
+
+
+def relu2_2(
+    params: Params, images: Float[Array, "b h w 3"], dtype: DTypeLike = jnp.float32, chunk: int | None = None
+) -> Float[Array, "b h/2 w/2 128"]:
+    """Activations after the second ReLU of VGG16's second block, float32, not negative.
+
+    Images in [-1, 1], height and width even (else ValueError). `dtype` is the type of the convolutions' inputs and
+    outputs; bfloat16 is meant for accelerators. The gradient goes to the images alone: for `params` it is zero.
+
+    `chunk` is a matter of speed only: at most so many images (a divisor of the batch) go through at once, one chunk
+    after the other. On a CPU 4 is about a fifth faster at 64 px, because the activations then stay in its caches; an
+    accelerator wants None, the whole batch at once.
+    """
+    b, h, w, _ = images.shape
+    if h % 2 or w % 2:
+        raise ValueError(f"relu2_2 halves the image: height and width must be even, got {h} x {w}")
+    size = b if chunk is None else math.gcd(b, chunk)
+    if size == b:
+        return _relu2_2(params, images, dtype)
+    features = lax.map(lambda x: _relu2_2(params, x, dtype), images.reshape(b // size, size, h, w, 3))
+    return features.reshape(b, h // 2, w // 2, 128)
+
+
+def _relu2_2(params: Params, images: Float[Array, "b h w 3"], dtype: DTypeLike) -> Float[Array, "b h/2 w/2 128"]:
+    x = (images.astype(jnp.float32) + 1) / 2
+    x = (x - jnp.asarray(IMAGENET_MEAN)) / jnp.asarray(IMAGENET_STD)
+    x = x.astype(dtype)
+    x = _conv_relu(params["conv1_1"], x)
+    x = _conv_relu(params["conv1_2"], x)
+    x = _max_pool2(x)
+    x = _conv_relu(params["conv2_1"], x)
+    x = _conv_relu(params["conv2_2"], x)
+    return x.astype(jnp.float32)
+
+
+def _conv_relu(layer: Params, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+    return jax.nn.relu(_conv(x, layer["kernel"].astype(x.dtype)) + layer["bias"].astype(x.dtype))
+
+
+@jax.custom_vjp
+def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def _conv_forward(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]):
+    return _conv(x, kernel), kernel
+
+
+def _conv_backward(kernel: Float[Array, "3 3 c d"], g: Float[Array, "b h w d"]):
+    # The transpose of a 3x3 convolution is one with the kernel turned round. Spelt out, because XLA:CPU runs JAX's own
+    # transpose inside the loop over chunks four times slower; and nobody trains these kernels.
+    return _conv(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3)), jnp.zeros_like(kernel)
+
+
+_conv.defvjp(_conv_forward, _conv_backward)
+
+
+def _max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 c"]:
+    # Not lax.reduce_window: on XLA:CPU its gradient takes nine times as long. Ties share the gradient.
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))

@@ -1,0 +1,117 @@
+"""When the networks grow: a table, and one pure function of images seen.
+
+A run walks through resolutions 4, 8, ... px. Each begins with a fade, in which alpha goes from 0 to 1 and blends the new
+layers of G and D in, and goes on with a stable phase at alpha 1 (paper, section "Training"). Nothing else in the project
+knows where a phase begins: not the loop, not the checkpoints, not the learning rate.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One resolution of the table a config holds.
+
+    fade_kimg, stable_kimg: length of its two phases in thousands of images; each is rounded up to whole batches.
+    batch: images per step, over all devices. lr: learning rate from the first image on; it goes along a half cosine to
+    `lr_end` within the stable phase.
+    """
+
+    resolution_px: int
+    fade_kimg: float
+    stable_kimg: float
+    batch: int
+    lr: float
+    lr_end: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch [start_nimg, end_nimg) of images seen with one resolution, batch and kind (`fade` or `stable`)."""
+
+    index: int
+    kind: str
+    row: Row
+    start_nimg: int
+    end_nimg: int
+    grows: bool
+    """Whether this phase is the first of its resolution, where optimisers and history start anew."""
+
+    @property
+    def resolution_px(self) -> int:
+        return self.row.resolution_px
+
+    @property
+    def batch(self) -> int:
+        return self.row.batch
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.resolution_px} px"
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """All that depends on the clock: the phase, alpha in [0, 1], the learning rate, and whether the run is over."""
+
+    phase: Phase
+    nimg: int
+    alpha: float
+    lr: float
+    done: bool
+
+
+def phases(rows: Sequence[Row]) -> tuple[Phase, ...]:
+    """The phases of a table, in order. The first resolution has nothing to fade from: its `fade_kimg` must be 0.
+
+    Raises ValueError for a table whose resolutions do not double from row to row, or with a negative or empty length.
+    """
+    if not rows:
+        raise ValueError("the schedule has no rows")
+    result: list[Phase] = []
+    nimg = 0
+    for i, row in enumerate(rows):
+        if i and row.resolution_px != 2 * rows[i - 1].resolution_px:
+            raise ValueError(
+                f"resolution {row.resolution_px} px follows {rows[i - 1].resolution_px} px: it must double"
+            )
+        if row.fade_kimg < 0 or row.stable_kimg < 0 or row.fade_kimg + row.stable_kimg <= 0:
+            raise ValueError(f"{row.resolution_px} px: fade_kimg and stable_kimg must be >= 0 and not both 0")
+        if i == 0 and row.fade_kimg:
+            raise ValueError(
+                f"{row.resolution_px} px is the first resolution: there is nothing to fade from (fade_kimg)"
+            )
+        for kind, kimg in (("fade", row.fade_kimg), ("stable", row.stable_kimg)):
+            if kimg:
+                end = nimg + math.ceil(kimg * 1000 / row.batch) * row.batch
+                grows = bool(i) and (not result or result[-1].resolution_px != row.resolution_px)
+                result.append(Phase(len(result), kind, row, nimg, end, grows))
+                nimg = end
+    return tuple(result)
+
+
+def total_nimg(phases: Sequence[Phase]) -> int:
+    """Images of the whole run."""
+    return phases[-1].end_nimg
+
+
+def at(phases: Sequence[Phase], nimg: int, *, warmup_kimg: float = 0.0) -> Moment:
+    """Where a run stands after `nimg` images: the moment that the next step takes place in.
+
+    On a border the later phase counts; at and past the end the last phase does, with `done`. Alpha is
+    (nimg - start) / (end - start) in a fade and 1 otherwise. The learning rate rises linearly over the first `warmup_kimg`
+    of every resolution, so that fresh optimiser statistics do not throw the older layers off.
+    """
+    phase = next((p for p in phases if nimg < p.end_nimg), phases[-1])
+    row = phase.row
+    progress = min((nimg - phase.start_nimg) / (phase.end_nimg - phase.start_nimg), 1.0)
+    alpha = progress if phase.kind == "fade" else 1.0
+    lr = row.lr
+    if phase.kind == "stable":
+        lr = row.lr_end + (row.lr - row.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+    if warmup_kimg:
+        born = next(p for p in phases if p.resolution_px == row.resolution_px).start_nimg
+        lr *= min(1.0, (nimg - born + row.batch) / (warmup_kimg * 1000))
+    return Moment(phase, nimg, alpha, lr, nimg >= phases[-1].end_nimg)

@@ -1,0 +1,95 @@
+"""From a batch of uint8 photos to what the networks are given: all that is random about an example, drawn on the device.
+
+The keys come from the seed, a purpose and the example's place in the stream of all images ever seen, so an example is the
+same whatever the batch, the number of devices, or how often the run was stopped and resumed.
+"""
+
+import enum
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Key, UInt8
+
+from fec_jax import images, masks
+from fec_jax.train.augment import Augment
+from fec_jax.types import Attrs, Images, Masks
+
+
+class Purpose(enum.IntEnum):
+    """What a key is for. The numbers are part of the format of a run: never renumber."""
+
+    MASK = 0
+    FLIP = 1
+    AUGMENT = 2
+    HISTORY = 3
+    D_AUGMENT = 4
+    D_AUGMENT_FAKE = 5
+    G_AUGMENT = 6
+
+
+@flax.struct.dataclass
+class Examples:
+    """See `fec_jax.types`. `flipped`: whether `wanted_attrs` differs from `attrs`."""
+
+    real: Images
+    mask: Masks
+    masked: Images
+    attrs: Attrs
+    wanted_attrs: Attrs
+    flipped: Bool[Array, " b"]
+
+
+def keys(seed: Key[Array, ""], purpose: Purpose, stream: Int[Array, " b"]) -> Key[Array, " b"]:
+    """One key per example; `stream` is its number among all examples the run has drawn."""
+    base = jax.random.fold_in(seed, int(purpose))
+    return jax.vmap(lambda i: jax.random.fold_in(base, i))(stream)
+
+
+def flip_one(attrs: Attrs, keys: Key[Array, " b"], keep_probability: float = 0.5) -> Attrs:
+    """The attributes asked for (paper, p_attr): `attrs` with that probability, otherwise with exactly one flipped."""
+    n = attrs.shape[1]
+    if n == 0:
+        return attrs
+
+    def one(a, key):
+        k_keep, k_which = jax.random.split(key)
+        which = jax.nn.one_hot(jax.random.randint(k_which, (), 0, n), n)
+        flip = which * ~jax.random.bernoulli(k_keep, keep_probability)
+        return jnp.abs(a - flip)
+
+    return jax.vmap(one)(attrs, keys)
+
+
+def make(
+    real: UInt8[Array, "b r r 3"],
+    attrs: UInt8[Array, "b n"],
+    stream: Int[Array, " b"],
+    seed: Key[Array, ""],
+    alpha: jax.Array,
+    *,
+    sampler: masks.MaskSampler,
+    mask_px: int,
+    augment: Augment,
+    keep_probability: float = 0.5,
+) -> Examples:
+    """Photos with holes and wishes. Masks are drawn at `mask_px`, the final resolution, and pooled to the photos' r.
+
+    While a resolution fades in, the photos do too: at alpha 0 they are those of the resolution before, enlarged
+    (Karras et al. 2018), so that D and the losses compare like with like.
+    """
+    r = real.shape[1]
+    x = augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream))
+    if r > 4:
+        x = images.lerp(images.up2(images.pool2(x)), x, alpha)
+    mask = masks.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
+    labels = attrs.astype(jnp.float32)
+    wanted = flip_one(labels, keys(seed, Purpose.FLIP, stream), keep_probability)
+    return Examples(
+        real=x,
+        mask=mask,
+        masked=masks.cut(x, mask),
+        attrs=labels,
+        wanted_attrs=wanted,
+        flipped=jnp.any(labels != wanted, axis=1),
+    )

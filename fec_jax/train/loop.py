@@ -1,0 +1,307 @@
+"""The training loop: the one place where the clock advances, data meets the step, and things are written."""
+
+import collections
+import functools
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from fec_jax import schedule
+from fec_jax.data import pipeline
+from fec_jax.nets import vgg16
+from fec_jax.train import checkpointing, parallel, steps, writers
+from fec_jax.train import state as states
+from fec_jax.train.progress import Rates, Window
+from fec_jax.train.run import Run
+from fec_jax.train.viewing import Viewer, report
+from fec_jax.types import UserError
+
+
+class NotFiniteError(Exception):
+    """A step whose losses or gradients are not numbers; `nimg` is where it began."""
+
+    def __init__(self, nimg: int):
+        super().__init__(f"the step at {nimg} images is not finite")
+        self.nimg = nimg
+
+
+class Stop:
+    """SIGTERM and SIGINT ask the loop to save and end; a second one ends the process at once, as by default."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before = {}
+
+    def __enter__(self) -> "Stop":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, _: object) -> None:
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
+        logging.warning("%s: saving after this step; once more ends at once", signal.Signals(number).name)
+
+
+class Trainer:
+    """One run in one workdir. `train` is what to call; the rest are its parts."""
+
+    def __init__(self, run: Run, workdir: Path):
+        self.run, self.workdir = run, workdir
+        self.mesh = parallel.mesh()
+        borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
+        self.checkpoints = checkpointing.Checkpoints(
+            workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders
+        )
+        self.vgg = parallel.replicate(vgg16.load_params(), self.mesh)
+        self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
+        self.viewer = Viewer(run)
+        self.rates = Rates(run.phases)
+        self.compiled: dict[tuple[int, int], parallel.Step] = {}
+        self.state: states.State
+        self.skipped, self.rollbacks, self.window = 0, 0, Window()
+
+    def train(self) -> None:
+        """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
+        nimg = self._restore()
+        self.metrics = writers.Metrics(self.workdir, nimg)
+        self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg)
+        with Stop() as stop, self.screen.shown():
+            try:
+                while not self.run.at(nimg).done and not stop.asked:
+                    try:
+                        nimg = self._phase(nimg, stop)
+                    except NotFiniteError as error:
+                        nimg = self._roll_back(error)
+                if stop.asked:
+                    logging.info("stopped at %.3f kimg, saved: the same command goes on from here", nimg / 1000)
+                else:
+                    self._finish(nimg)
+            finally:
+                self.metrics.close()
+                self.checkpoints.close()
+
+    def _restore(self) -> int:
+        found = self.checkpoints.restore(self._shape_at)
+        if found:
+            self.state, facts = found
+            self.skipped, self.rollbacks = facts["skipped"], max(facts["rollbacks"], self.rollbacks)
+            self.window = Window.from_facts(facts["window"])
+            nimg = facts["nimg"]
+            logging.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
+            return nimg
+        self.state = parallel.place(self._create(self.run.phases[0]), self.mesh)
+        self._save(0)
+        return 0
+
+    def _create(self, phase: schedule.Phase) -> states.State:
+        r = self.run.recipe
+        return states.create(
+            self.run.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.run.history_depth
+        )
+
+    def _shape_at(self, nimg: int) -> states.State:
+        shape = jax.eval_shape(lambda: self._create(self.run.at(nimg).phase))
+        return checkpointing.shapes(shape, parallel.state_shardings(shape, self.mesh))
+
+    def _save(self, nimg: int) -> None:
+        facts = {
+            "nimg": nimg,
+            "skipped": self.skipped,
+            "rollbacks": self.rollbacks,
+            "window": self.window.facts(),
+            "config": self.run.config,
+            "attribute_names": list(self.run.attribute_names),
+        }
+        self.checkpoints.save(nimg, self.state, facts)
+
+    def _phase(self, nimg: int, stop: Stop) -> int:
+        """Trains to the end of the phase that `nimg` lies in, or to a signal. Returns the images seen."""
+        phase = self.run.at(nimg).phase
+        logging.info("%s: %.3f to %.3f kimg, batch %d", phase.name, nimg / 1000, phase.end_nimg / 1000, phase.batch)
+        source = self.run.train_source(phase.resolution_px)
+        # The data's position is a function of the clock, so a checkpoint holds it by holding `nimg` and `skipped`.
+        data = pipeline.batches(
+            source,
+            seed=self.run.seed,
+            first_image=nimg + self.skipped,
+            batch=phase.batch,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+            threads=self.run.threads,
+        )
+        running: collections.deque[tuple[schedule.Moment, steps.Metrics]] = collections.deque()
+        try:
+            while nimg < phase.end_nimg and not stop.asked:
+                moment = self.run.at(nimg)
+                batch = parallel.to_devices(next(data), self.mesh)
+                clock = self._clock(moment)
+                step = self._step(phase, batch, clock)
+                with jax.transfer_guard("disallow"):
+                    self.state, metrics = step(self.state, batch, clock, self.vgg)
+                running.append((moment, metrics))
+                if len(running) > 1:  # one step behind, so that the device never waits for the host
+                    self._account(*running.popleft())
+                before, nimg = nimg, nimg + phase.batch
+                if nimg >= phase.end_nimg or stop.asked or self._due(before, nimg):
+                    while running:
+                        self._account(*running.popleft())
+                    self._act(before, nimg, phase, stop)
+            while running:
+                self._account(*running.popleft())
+        finally:
+            data.close()
+        return nimg
+
+    def _clock(self, moment: schedule.Moment) -> steps.Clock:
+        numbers = (np.float32(moment.alpha), np.float32(moment.lr), np.int32(moment.nimg + self.skipped))
+        alpha, lr, stream = parallel.replicate(numbers, self.mesh)
+        return steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=self.seed_key)
+
+    def _step(self, phase: schedule.Phase, batch: steps.Batch, clock: steps.Clock) -> parallel.Step:
+        """The compiled step of a phase; fade and stable phase of a resolution share it."""
+        key = (phase.resolution_px, phase.batch)
+        if key not in self.compiled:
+            logging.info("compiling %d px, batch %d ...", *key)
+            began = time.monotonic()
+            function = functools.partial(steps.train_step, self.run.recipe, phase.resolution_px, parallel.AXIS)
+            args = (self.state, batch, clock, self.vgg)
+            self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
+            logging.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
+            self.rates.pause()
+        return self.compiled[key]
+
+    def _account(self, moment: schedule.Moment, metrics: steps.Metrics) -> None:
+        """Takes in the figures of a finished step. Raises NotFiniteError."""
+        values = jax.device_get(metrics)
+        if not values.finite:
+            raise NotFiniteError(moment.nimg)
+        self.window.add(values)
+        self.rates.add(moment.phase)
+        nimg = moment.nimg + moment.phase.batch
+        self.screen.step(nimg, f"{moment.phase.name} {self.rates.speed(moment.phase):.0f} img/s")
+        if _crossed(moment.nimg, nimg, self.run.every.log_kimg) or nimg == moment.phase.end_nimg:
+            self._log(moment, nimg)
+
+    def _log(self, moment: schedule.Moment, nimg: int) -> None:
+        means = self.window.flush()
+        facts: dict[str, Any] = {"phase": moment.phase.name, "alpha": moment.alpha, "lr": moment.lr}
+        speed, to_phase, to_run = self.rates.outlook(nimg)
+        figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": _memory_mib()}
+        if jax.process_index() == 0:
+            self.metrics.write(nimg, {**facts, **means, **figures, "rollbacks": self.rollbacks})
+        self.screen.line(
+            "%8.2f kimg  %-12s a %.2f  G %7.3f  D %5.3f  rec %.4f  attr %.3f  %6.1f img/s  phase %s  run %s  %.0f MiB",
+            nimg / 1000,
+            moment.phase.name,
+            moment.alpha,
+            means["g_loss"],
+            means["d_loss"],
+            means["raw/rec"],
+            means["raw/attr"],
+            speed,
+            _clock_time(to_phase),
+            _clock_time(to_run),
+            figures["memory_mib"],
+        )
+
+    def _due(self, before: int, nimg: int) -> bool:
+        e = self.run.every
+        return any(_crossed(before, nimg, kimg) for kimg in (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg))
+
+    def _act(self, before: int, nimg: int, phase: schedule.Phase, stop: Stop) -> None:
+        """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
+        e, border = self.run.every, nimg >= phase.end_nimg
+        alpha = self.run.at(nimg).alpha if not border else 1.0
+        if border or _crossed(before, nimg, e.grid_kimg):
+            self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", self.state, alpha, phase.resolution_px)
+        if _crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg):
+            self._try(self._evaluate, nimg, alpha, phase.resolution_px)
+        done = self.run.at(nimg).done
+        if border and not done:
+            r = self.run.recipe
+            entered = states.enter(self.state, self.run.at(nimg).phase, r.g_adam, r.d_adam, self.run.history_depth)
+            self.state = parallel.place(entered, self.mesh)
+        if border or stop.asked or _crossed(before, nimg, e.checkpoint_kimg):
+            self._save(nimg)
+        self.rates.pause()
+
+    def _evaluate(self, nimg: int, alpha: float, resolution_px: int) -> None:
+        figures = self.viewer.figures(self.state, alpha, resolution_px)
+        if jax.process_index() == 0:
+            self.metrics.write(nimg, {f"eval/{name}": value for name, value in figures.items()})
+        report(figures, self.screen.line, resolution_px=resolution_px, whole=False)
+
+    def _try(self, show: Any, *args: Any) -> None:
+        """Pictures and figures never stop a training."""
+        try:
+            show(*args)
+        except Exception:
+            logging.exception("this could not be shown; training goes on")
+
+    def _roll_back(self, error: NotFiniteError) -> int:
+        """Back to the last checkpoint, and past the examples on which the step failed."""
+        self.rollbacks += 1
+        if self.rollbacks > self.run.max_rollbacks:
+            raise UserError(
+                f"gave up after {self.run.max_rollbacks} rollbacks: losses are not finite again at {error.nimg / 1000:.3f} "
+                f"kimg; the last good checkpoint is in {self.checkpoints.directory}; try a lower learning rate"
+            )
+        self.checkpoints.wait()
+        skipped, phase = self.skipped, self.run.at(error.nimg).phase
+        nimg = self._restore()
+        self.skipped = skipped + error.nimg - nimg + phase.batch
+        self.metrics.rewind(nimg)
+        logging.warning(
+            "loss not finite at %.3f kimg: rolled back to %.3f kimg, skipping ahead in the data (%d of at most %d)",
+            error.nimg / 1000,
+            nimg / 1000,
+            self.rollbacks,
+            self.run.max_rollbacks,
+        )
+        return nimg
+
+    def _finish(self, nimg: int) -> None:
+        phase = self.run.phases[-1]
+        self.checkpoints.wait()
+        logging.info("done: %.3f kimg", nimg / 1000)
+        figures = self.viewer.figures(self.state, 1.0, phase.resolution_px)
+        report(figures, self.screen.line, resolution_px=phase.resolution_px)
+
+
+def train(run: Run, workdir: Path) -> None:
+    """Trains `run` in `workdir`, or goes on with what is there.
+
+    Raises UserError for checkpoints that do not fit, and when losses stay non-finite.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    Trainer(run, workdir).train()
+
+
+def _crossed(before: int, nimg: int, kimg: float) -> bool:
+    """Whether a multiple of `kimg` thousand images lies in (before, nimg]."""
+    every = max(1, round(kimg * 1000))
+    return bool(kimg) and nimg // every > before // every
+
+
+def _memory_mib() -> float:
+    """Most memory used so far: of the first device if it says so, else of this process."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _clock_time(seconds: float) -> str:
+    minutes = int(seconds // 60)
+    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes}:{int(seconds % 60):02d} min"

@@ -1,0 +1,93 @@
+"""One function, many devices: a per-device step compiled with `jit(shard_map)` or with `pmap`.
+
+Both take and give the same arrays: the history and the batch are split along their first axis, all else is replicated.
+`shard_map` is the default: it is what `jax.pmap` is built on today, and what JAX asks new code to use.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from fec_jax.train.state import State
+from fec_jax.train.steps import Batch, Clock, Metrics
+from fec_jax.types import Params
+
+AXIS = "data"
+Mode = Literal["shard_map", "pmap"]
+Step = Callable[[State, Batch, Clock, Params], tuple[State, Metrics]]
+
+SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
+
+
+def mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """All devices (of all hosts) in one row."""
+    devices = jax.devices() if devices is None else devices
+    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def state_specs(state: State) -> State:
+    """How each array of a state lies over the mesh: a tree of PartitionSpec in the state's structure."""
+    specs = jax.tree.map(lambda _: SAME, state)
+    return specs.replace(history=jax.tree.map(lambda _: SPLIT, state.history))
+
+
+def state_shardings(state: State, mesh: Mesh) -> State:
+    """`state_specs` as shardings of `mesh`."""
+    return jax.tree.map(
+        lambda spec: NamedSharding(mesh, spec), state_specs(state), is_leaf=lambda x: isinstance(x, PartitionSpec)
+    )
+
+
+def place(state: State, mesh: Mesh) -> State:
+    """Puts a state where the compiled step wants it."""
+    return jax.device_put(state, state_shardings(state, mesh))
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Puts the same arrays on every device."""
+    return jax.device_put(tree, NamedSharding(mesh, SAME))
+
+
+def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
+    """This host's part of the batch becomes its part of the global one."""
+    sharding = NamedSharding(mesh, SPLIT)
+    return Batch(**{k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()})
+
+
+def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, Clock, Params]) -> Step:
+    """Compiles the per-device `step` for arguments like `args` (arrays, or shapes with shardings) and returns it.
+
+    The state is donated: the one passed in cannot be used again. Raises ValueError for an unknown mode.
+    """
+    if mode == "shard_map":
+        specs = state_specs(args[0])
+        sharded = jax.shard_map(
+            step, mesh=mesh, in_specs=(specs, SPLIT, SAME, SAME), out_specs=(specs, SAME), check_vma=False
+        )
+        return jax.jit(sharded, donate_argnums=0).lower(*args).compile()
+    if mode == "pmap":
+        return _pmap(step, mesh, args)
+    raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")
+
+
+def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Params]) -> Step:
+    """`jax.pmap` maps over a leading device axis, which is split off and put back here; the rest is passed as it is."""
+    devices = list(mesh.devices.flat)
+    axes = jax.tree.map(lambda _: None, args[0]).replace(history=jax.tree.map(lambda _: 0, args[0].history))
+    mapped = jax.pmap(step, AXIS, in_axes=(axes, 0, None, None), out_axes=(axes, None), devices=devices)
+    split, sharding = len(devices), NamedSharding(mesh, SPLIT)
+
+    def off(tree: Any) -> Any:
+        return jax.tree.map(lambda x: x.reshape(split, x.shape[0] // split, *x.shape[1:]), tree)
+
+    def back(tree: Any) -> Any:
+        return jax.tree.map(lambda x: jax.device_put(x.reshape(-1, *x.shape[2:]), sharding), tree)
+
+    def call(state: State, batch: Batch, clock: Clock, vgg: Params) -> tuple[State, Metrics]:
+        state, metrics = mapped(state.replace(history=off(state.history)), off(batch), clock, vgg)
+        return state.replace(history=back(state.history)), metrics
+
+    return call

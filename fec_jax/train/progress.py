@@ -1,0 +1,79 @@
+"""How a run is getting on: means of its figures since the last line, its speed, and how long it will take."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from fec_jax import schedule
+from fec_jax.train.steps import Metrics
+
+
+class Window:
+    """Means over the steps since the last line of the log. Goes into the checkpoints, so that a resumed run logs the same."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._count = 0
+
+    def add(self, metrics: Metrics) -> None:
+        """Adds one step's figures (host values); names are those of `Metrics`, parts of a dict as `raw/rec`."""
+        for path, value in jax.tree_util.tree_flatten_with_path(metrics)[0]:
+            name = "/".join(str(getattr(p, "name", getattr(p, "key", p))) for p in path)
+            if name != "finite":
+                self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._count += 1
+
+    def flush(self) -> dict[str, float]:
+        """The means; starts anew."""
+        means = {name: value / self._count for name, value in self._sums.items()}
+        self._sums, self._count = {}, 0
+        return means
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values; Python writes floats to JSON such that they come back the same."""
+        return {"sums": self._sums.copy(), "count": self._count}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> "Window":
+        window = cls()
+        window._sums, window._count = dict(facts["sums"]), facts["count"]
+        return window
+
+
+class Rates:
+    """Images per second, by resolution; compilation, pictures and checkpoints are not counted."""
+
+    def __init__(self, phases: Sequence[schedule.Phase]):
+        self._phases = phases
+        self._seconds: dict[int, float] = {}
+        self._images: dict[int, int] = {}
+        self._last: float | None = None
+
+    def pause(self) -> None:
+        """What happens until the next step is not training time."""
+        self._last = None
+
+    def add(self, phase: schedule.Phase) -> None:
+        """A step of this phase has finished."""
+        now = time.monotonic()
+        if self._last is not None:
+            r = phase.resolution_px
+            self._seconds[r] = self._seconds.get(r, 0.0) + now - self._last
+            self._images[r] = self._images.get(r, 0) + phase.batch
+        self._last = now
+
+    def speed(self, phase: schedule.Phase) -> float:
+        """Images per second at the phase's resolution; a resolution not met yet is taken to halve the one before."""
+        r, halvings = phase.resolution_px, 0
+        while r >= 4 and not self._images.get(r):
+            r, halvings = r // 2, halvings + 1
+        return self._images[r] / max(self._seconds[r], 1e-9) / 2**halvings if r >= 4 else 0.0
+
+    def outlook(self, nimg: int) -> tuple[float, float, float]:
+        """Speed now, seconds to the end of the phase that `nimg` images end or lie in, and to the end of the run."""
+        here = next(p for p in self._phases if nimg <= p.end_nimg)
+        left = [(p, p.end_nimg - max(nimg, p.start_nimg)) for p in self._phases if p.end_nimg >= nimg]
+        seconds = [n / speed if (speed := self.speed(p)) else 0.0 for p, n in left]
+        return self.speed(here), seconds[0], sum(seconds)

@@ -1,0 +1,51 @@
+"""What a run is, once its config has been read: everything `loop.train` needs, and no ConfigDict."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from fec_jax import schedule
+from fec_jax.data.source import Source
+from fec_jax.train import parallel
+from fec_jax.train.steps import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Every:
+    """How often things happen, in thousands of images; 0 is never (borders of growth phases come besides)."""
+
+    log_kimg: float
+    checkpoint_kimg: float
+    grid_kimg: float
+    eval_kimg: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run.
+
+    train_source, test_source: give the photos at a resolution. config: what was read, as plain values, kept with every
+    checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of them).
+    keep_checkpoints: how many of the newest stay, besides those of the borders. max_rollbacks: after so many non-finite
+    steps the run gives up. threads: that read ahead.
+    """
+
+    recipe: Recipe
+    phases: tuple[schedule.Phase, ...]
+    warmup_kimg: float
+    seed: int
+    attribute_names: tuple[str, ...]
+    train_source: Callable[[int], Source]
+    test_source: Callable[[int], Source]
+    history_depth: int
+    mode: parallel.Mode
+    every: Every
+    grid_images: int
+    eval_images: int
+    keep_checkpoints: int
+    max_rollbacks: int
+    threads: int
+    config: dict[str, Any]
+
+    def at(self, nimg: int) -> schedule.Moment:
+        return schedule.at(self.phases, nimg, warmup_kimg=self.warmup_kimg)

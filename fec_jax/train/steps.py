@@ -1,0 +1,261 @@
+"""One step of training: D learns, then G learns from the new D. Pure, written for one device of many.
+
+G runs forward once a step: its completions go to D first, and D's and the other losses' gradients with respect to them
+are then pulled back through that same pass.
+"""
+
+import dataclasses
+from typing import Literal
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+
+from fec_jax import masks
+from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
+from fec_jax.losses.total import TERMS, Lambdas, total
+from fec_jax.nets import vgg16
+from fec_jax.nets.discriminator import Discriminator
+from fec_jax.nets.generator import Generator
+from fec_jax.train import examples, history, optimizers
+from fec_jax.train.augment import Augment
+from fec_jax.train.examples import Examples, Purpose
+from fec_jax.train.state import State
+from fec_jax.types import Images, Params
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Everything that stays the same from the first step of a run to the last.
+
+    mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
+    completed ones. adversarial: kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss.
+    rec_on_flipped: whether examples whose wish differs from the photo are still drawn to the photo inside the hole (paper).
+    r1_gamma, r1_every: weight of D's gradient penalty and how often it is computed (then `r1_every` times as heavy).
+    keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older completion.
+    feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    mask_px: int
+    sampler: masks.MaskSampler = masks.MaskSampler()
+    lambdas: Lambdas = Lambdas()
+    g_adam: optimizers.Adam = optimizers.Adam()
+    d_adam: optimizers.Adam = optimizers.Adam()
+    d_lr_factor: float = 1.0
+    ema: optimizers.Ema = optimizers.Ema()
+    augment: Augment = Augment(mirror=True)
+    d_augment: Augment = Augment()
+    d_sees: Literal["fake", "completed"] = "fake"
+    adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
+    rec_alpha: float = 0.7
+    rec_on_flipped: bool = True
+    r1_gamma: float = 0.0
+    r1_every: int = 1
+    keep_probability: float = 0.5
+    history_share: float = 0.5
+    feature_min_px: int = 16
+
+
+@flax.struct.dataclass
+class Batch:
+    """real: photos at the phase's resolution. attrs: their labels. Split over devices."""
+
+    real: UInt8[Array, "b r r 3"]
+    attrs: UInt8[Array, "b n"]
+
+
+@flax.struct.dataclass
+class Clock:
+    """What the host says about this step. stream: number of the global batch's first example among all ever drawn."""
+
+    alpha: Float[Array, ""]
+    lr: Float[Array, ""]
+    stream: Int[Array, ""]
+    seed: Key[Array, ""]
+
+
+@flax.struct.dataclass
+class Metrics:
+    """Means over the global batch. raw, share: by loss, see `TERMS`.
+
+    share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
+    each loss says in what G learns, before the way through G, which is the same for all.
+    real_logit, fake_logit: D's. finite: whether every loss and gradient of this step is a number.
+    """
+
+    g_loss: Float[Array, ""]
+    d_loss: Float[Array, ""]
+    d_attr: Float[Array, ""]
+    r1: Float[Array, ""]
+    real_logit: Float[Array, ""]
+    fake_logit: Float[Array, ""]
+    raw: dict[str, Float[Array, ""]]
+    share: dict[str, Float[Array, ""]]
+    g_grad_norm: Float[Array, ""]
+    d_grad_norm: Float[Array, ""]
+    from_history: Float[Array, ""]
+    finite: Bool[Array, ""]
+
+
+def train_step(
+    recipe: Recipe, resolution_px: int, axis: str, state: State, batch: Batch, clock: Clock, vgg: Params
+) -> tuple[State, Metrics]:
+    """D's step, then G's, on this device's part of the batch; gradients are averaged over the mesh axis `axis`.
+
+    `recipe`, `resolution_px` and `axis` are static. The result is the same on every device but for `state.history`.
+    """
+    local = batch.real.shape[0]
+    stream = clock.stream + lax.axis_index(axis) * local + jnp.arange(local)
+    ex = examples.make(
+        batch.real,
+        batch.attrs,
+        stream,
+        clock.seed,
+        clock.alpha,
+        sampler=recipe.sampler,
+        mask_px=recipe.mask_px,
+        augment=recipe.augment,
+        keep_probability=recipe.keep_probability,
+    )
+
+    def g(params: Params) -> Images:
+        return recipe.generator.apply(
+            {"params": params}, ex.masked, ex.mask, ex.wanted_attrs, clock.alpha, resolution_px=resolution_px
+        )
+
+    fake, pull_back = jax.vjp(g, state.g_params)
+    d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock)
+    grad_fake, raw, share = g_losses(recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, vgg)
+    g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
+    g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
+
+    g_loss, g_norm = total(raw, recipe.lambdas), optax.global_norm(g_grads)
+    numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"]])
+    finite = jnp.all(jnp.isfinite(numbers))
+    return g_state, Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, **d_metrics)
+
+
+def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
+    """The image that D judges in place of a photo."""
+    return masks.paste(fake, ex.real, ex.mask) if recipe.d_sees == "completed" else fake
+
+
+def d_step(
+    recipe: Recipe,
+    resolution_px: int,
+    axis: str,
+    state: State,
+    ex: Examples,
+    fake: Images,
+    stream: Int[Array, " b"],
+    clock: Clock,
+) -> tuple[State, dict[str, Array]]:
+    """D learns to tell photos from completions, new and remembered, and the photos' attributes."""
+
+    def keys(purpose: Purpose) -> Key[Array, " b"]:
+        return examples.keys(clock.seed, purpose, stream)
+
+    shown, remembered, from_history = history.mix(
+        state.history, shown_to_d(recipe, ex, fake), keys(Purpose.HISTORY), recipe.history_share
+    )
+    real = recipe.d_augment(ex.real, keys(Purpose.D_AUGMENT))
+    shown = recipe.d_augment(shown, keys(Purpose.D_AUGMENT_FAKE))
+    b = real.shape[0]
+
+    def d(params: Params, x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
+        return recipe.discriminator.apply({"params": params}, x, clock.alpha, resolution_px=resolution_px)
+
+    def loss(params: Params) -> tuple[Float[Array, ""], dict[str, Array]]:
+        logit, attr_logits = d(params, jnp.concatenate([real, shown]))
+        adv = adversarial.d_loss(logit[:b], logit[b:]).mean()
+        attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
+        aux = {"d_loss": adv, "d_attr": attr, "real_logit": logit[:b].mean(), "fake_logit": logit[b:].mean()}
+        return adv + recipe.lambdas.attr * attr, aux
+
+    def penalty(params: Params) -> Float[Array, ""]:
+        return adversarial.r1(lambda x: d(params, x)[0], real).mean()
+
+    grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)
+    r1 = jnp.zeros(())
+    if recipe.r1_gamma:
+        weight = recipe.r1_gamma * recipe.r1_every
+        due = (state.nimg // (b * lax.axis_size(axis))) % recipe.r1_every == 0
+        r1, r1_grads = lax.cond(
+            due,
+            jax.value_and_grad(penalty),
+            lambda params: (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)),
+            state.d_params,
+        )
+        grads = jax.tree.map(lambda g, p: g + weight * p, grads, r1_grads)
+    grads, metrics = lax.pmean((grads, {**metrics, "r1": r1, "from_history": from_history}), axis)
+    params, opt = optimizers.update(
+        recipe.d_adam.transform(), state.d_params, state.d_opt, grads, clock.lr * recipe.d_lr_factor
+    )
+    metrics["d_grad_norm"] = optax.global_norm(grads)
+    return state.replace(d_params=params, d_opt=opt, history=remembered), metrics
+
+
+def g_losses(
+    recipe: Recipe,
+    resolution_px: int,
+    axis: str,
+    d_params: Params,
+    ex: Examples,
+    fake: Images,
+    stream: Int[Array, " b"],
+    clock: Clock,
+    vgg: Params,
+) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
+    """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`)."""
+    wished = ex.flipped if not recipe.rec_on_flipped else jnp.zeros_like(ex.flipped)
+
+    def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
+        x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
+        return recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
+
+    def rec(x: Images) -> Float[Array, " b"]:
+        # A wish that contradicts the photo: inside the hole the photo is then no model (only if so configured).
+        target = jnp.where(wished[:, None, None, None], masks.paste(lax.stop_gradient(x), ex.real, ex.mask), ex.real)
+        return reconstruction.reconstruction(x, target, ex.mask, recipe.rec_alpha)
+
+    def feat(x: Images) -> Float[Array, " b"]:
+        dtype = recipe.generator.dtype
+        return jnp.where(wished, 0.0, feature.feature(vgg16.relu2_2(vgg, x, dtype), vgg16.relu2_2(vgg, ex.real, dtype)))
+
+    losses = {
+        "adv": lambda x: adversarial.g_loss(judged(x)[0], recipe.adversarial),
+        "attr": lambda x: attribute.attribute(judged(x)[1], ex.wanted_attrs),
+        "rec": rec,
+        "feat": feat,
+        "bdy": lambda x: boundary.boundary(x, ex.real, masks.rim(ex.mask)),
+    }
+    if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
+        del losses["feat"]
+    if not ex.attrs.shape[1]:
+        del losses["attr"]
+
+    raw, norms = dict.fromkeys(TERMS, jnp.zeros(())), dict.fromkeys(TERMS, jnp.zeros(()))
+    grad = jnp.zeros_like(fake)
+    for name, loss in losses.items():
+        raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
+        term_grad = recipe.lambdas.of(name) * term_grad
+        norms[name] = jnp.sum(jnp.square(term_grad))
+        grad = grad + term_grad
+    raw, squares = lax.pmean((raw, norms), axis)
+    norms = {name: jnp.sqrt(square) for name, square in squares.items()}
+    whole = sum(norms.values(), jnp.zeros(()))
+    share = {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
+    return grad, raw, share
+
+
+def g_step(recipe: Recipe, state: State, grads: Params, clock: Clock, batch: int) -> State:
+    """G moves, its average follows, the clock goes on."""
+    params, opt = optimizers.update(recipe.g_adam.transform(), state.g_params, state.g_opt, grads, clock.lr)
+    nimg = state.nimg + batch
+    average = recipe.ema.update(state.g_ema, params, nimg.astype(jnp.float32), batch)
+    return state.replace(nimg=nimg, g_params=params, g_opt=opt, g_ema=average)

@@ -1,0 +1,98 @@
+"""What a run shows of itself on photos it is not trained on: grids and figures, always of the same photos and masks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fec_jax import images, masks
+from fec_jax.metrics import heldout
+from fec_jax.train import writers
+from fec_jax.train.run import Run
+from fec_jax.train.state import State
+
+
+class Viewer:
+    """Completes held-out photos with the averaged generator of a state."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._mean_faces: dict[int, heldout.Predict] = {}
+
+        def predict(params, masked, mask, attrs, alpha, resolution_px):
+            return run.recipe.generator.apply(
+                {"params": params}, masked, mask, attrs, alpha, resolution_px=resolution_px
+            )
+
+        def classify(params, x, alpha, resolution_px):
+            return run.recipe.discriminator.apply({"params": params}, x, alpha, resolution_px=resolution_px)[1]
+
+        self._predict = jax.jit(predict, static_argnums=5)
+        self._classify = jax.jit(classify, static_argnums=3)
+
+    def functions(self, state: State, alpha: float, resolution_px: int) -> tuple[heldout.Predict, heldout.Classify]:
+        """`predict` and `classify` of a state, as `metrics` wants them."""
+        return (
+            lambda masked, mask, attrs: self._predict(state.g_ema, masked, mask, attrs, alpha, resolution_px),
+            lambda x: self._classify(state.d_params, x, alpha, resolution_px),
+        )
+
+    def figures(self, state: State, alpha: float, resolution_px: int) -> dict[str, float]:
+        """Held-out figures of a state, beside those of the mean training face (`mean_face/...`)."""
+        photos, attrs = self._photos(resolution_px, self._run.eval_images)
+        predict, classify = self.functions(state, alpha, resolution_px)
+        result = heldout.reconstruction_figures(predict, photos, attrs)
+        baseline = heldout.reconstruction_figures(self._mean_face(resolution_px), photos, attrs)
+        result |= {f"mean_face/{name}": value for name, value in baseline.items()}
+        if self._run.attribute_names:
+            result |= heldout.attribute_figures(predict, classify, photos, attrs, self._run.attribute_names)
+        return result
+
+    def grid(self, path: Path, state: State, alpha: float, resolution_px: int) -> None:
+        """A row per photo: real, masked, completed with its own attributes, and completed with each one flipped.
+
+        The first half of the rows has the centre mask, the others one of the training's kind.
+        """
+        run = self._run
+        photos, attrs = self._photos(resolution_px, run.grid_images)
+        real, labels = images.to_float(photos), jnp.asarray(attrs, jnp.float32)
+        mask = jnp.broadcast_to(
+            masks.center(run.recipe.mask_px), (len(photos), run.recipe.mask_px, run.recipe.mask_px, 1)
+        )
+        drawn = run.recipe.sampler(jax.random.split(jax.random.key(run.seed), len(photos)), run.recipe.mask_px)
+        is_first = (jnp.arange(len(photos)) < (len(photos) + 1) // 2)[:, None, None, None]
+        mask = masks.pooled(jnp.where(is_first, mask, drawn), resolution_px)
+        masked = masks.cut(real, mask)
+        predict, _ = self.functions(state, alpha, resolution_px)
+        wishes = [labels] + [labels.at[:, i].set(1 - labels[:, i]) for i in range(len(run.attribute_names))]
+        columns = [real, masked] + [masks.paste(predict(masked, mask, w), real, mask) for w in wishes]
+        rows = np.stack([np.asarray(images.to_uint8(x)) for x in columns], axis=1)
+        titles = ["real", "masked", "completed", *(f"~{name}" for name in run.attribute_names)]
+        if jax.process_index() == 0:
+            writers.write_grid(path, rows, titles)
+
+    def _photos(self, resolution_px: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        source = self._run.test_source(resolution_px)
+        return source.load(range(min(count or len(source), len(source))))
+
+    def _mean_face(self, resolution_px: int) -> heldout.Predict:
+        if resolution_px not in self._mean_faces:
+            source = self._run.train_source(resolution_px)
+            self._mean_faces[resolution_px] = heldout.mean_face(source.load(range(min(len(source), 2048)))[0])
+        return self._mean_faces[resolution_px]
+
+
+def report(figures: dict[str, float], line: Callable[..., None], *, resolution_px: int, whole: bool = True) -> None:
+    """Prints the figures as a person would read them; `whole` adds a line per attribute."""
+    rows = [("completed", ""), ("mean face", "mean_face/")]
+    for name, prefix in rows:
+        psnr, l1 = figures[f"{prefix}psnr_hole_center"], figures[f"{prefix}l1_hole_center"]
+        line("held-out %d px, centre hole: %-10s PSNR %5.2f dB   L1 %.4f", resolution_px, name, psnr, l1)
+    gain = figures["psnr_hole_center"] - figures["mean_face/psnr_hole_center"]
+    line("held-out %d px, centre hole: %+.2f dB over the mean face", resolution_px, gain)
+    names = [key.removeprefix("attr_flipped/") for key in figures if key.startswith("attr_flipped/")]
+    for name in names if whole else names[:1]:
+        shares = [100 * figures[f"attr_{kind}/{name}"] for kind in ("flipped", "kept", "real")]
+        line("attribute %-11s as asked: flipped %3.0f %%  kept %3.0f %%  (untouched photos %3.0f %%)", name, *shares)

@@ -1,0 +1,118 @@
+"""What a run leaves for people: metrics.jsonl, TensorBoard events, grids of pictures, lines on the screen."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from tensorboardX import SummaryWriter
+
+from fec_jax import images
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes aside and renames: the file is the old or the new one, never half of one."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+class Metrics:
+    """`metrics.jsonl` and TensorBoard events in the workdir.
+
+    When a run resumes at `nimg`, lines past it, and one cut off by a kill, are taken out: they will be written again.
+    """
+
+    def __init__(self, workdir: Path, nimg: int):
+        self.path = workdir / "metrics.jsonl"
+        self._rewind_file(nimg)
+        self._file = self.path.open("a")
+        self._events = SummaryWriter(str(workdir / "events"), purge_step=nimg + 1 if nimg else None)
+
+    def _rewind_file(self, nimg: int) -> None:
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
+                if json.loads(line)["nimg"] <= nimg:
+                    kept.append(line)
+        write_text(self.path, "".join(line + "\n" for line in kept))
+
+    def rewind(self, nimg: int) -> None:
+        """Takes the lines past `nimg` out, after a rollback."""
+        self._file.close()
+        self._rewind_file(nimg)
+        self._file = self.path.open("a")
+
+    def write(self, nimg: int, values: Mapping[str, float | str]) -> None:
+        """One line, at once on disk; numbers go to TensorBoard too."""
+        self._file.write(json.dumps({"nimg": nimg, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if not isinstance(value, str):
+                self._events.add_scalar(name, value, nimg)
+
+    def close(self) -> None:
+        self._file.close()
+        self._events.close()
+
+
+def write_grid(path: Path, rows: UInt8[np.ndarray, "r c h w 3"], titles: list[str], tile_px: int = 64) -> None:
+    """A sheet of pictures with a title over every column. Small ones are enlarged to `tile_px`, pixel by pixel."""
+    k = max(1, tile_px // rows.shape[2])
+    sheet = images.grid(rows.repeat(k, axis=2).repeat(k, axis=3))
+    tile = rows.shape[2] * k + 2
+    head = 14
+    picture = Image.new("RGB", (sheet.shape[1], sheet.shape[0] + head), "white")
+    picture.paste(Image.fromarray(sheet), (0, head))
+    draw = ImageDraw.Draw(picture)
+    for i, title in enumerate(titles):
+        draw.text((3 + i * tile, 1), title[: tile // 6], fill="black")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    picture.save(aside, format="PNG")
+    aside.replace(path)
+
+
+class Screen:
+    """A progress bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, total_nimg: int, nimg: int):
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.1f}/{task.total:.1f} kimg"),
+                TimeRemainingColumn(),
+            )
+            self._task = self._bar.add_task("training", total=total_nimg / 1000, completed=nimg / 1000)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        with self._bar or contextlib.nullcontext():
+            yield
+
+    def step(self, nimg: int, text: str) -> None:
+        """Moves the bar, if there is one."""
+        if self._bar:
+            self._bar.update(self._task, completed=nimg / 1000, description=text)
+
+    def line(self, text: str, *args: Any) -> None:
+        """A line of the log, above the bar if there is one."""
+        if self._bar:
+            self._bar.console.print(text % args, highlight=False)
+        else:
+            logging.info(text, *args)
