@@ -3,9 +3,10 @@
 python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
+from ml_collections import ConfigDict
+
 from configs.common import get_config as common
 from configs.common import row
-from ml_collections import ConfigDict
 
 
 def get_config() -> ConfigDict:

@@ -164,8 +164,8 @@ def prepare_folder(
     """Prepare a folder of face photos."""
     from fec_jax.data import prepare
 
-    stated = {} if license is None else {"license": license}
-    _report(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), **stated))
+    license = license or prepare.UNSTATED_LICENSE
+    _report(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license))
 
 
 @prepare_app.command("celebamask-hq")
@@ -219,9 +219,9 @@ def parse_settings(settings: Sequence[str]) -> dict[str, int]:
 def weights_from(path: Path) -> "Weights":
     """Weights of a `.safetensors` file or of a workdir (its newest checkpoint). UserError if it is neither."""
     if path.is_dir():
-        from fec_jax import build
+        from fec_jax import export
 
-        return build.export_from_workdir(path)
+        return export.from_workdir(path)
     from fec_jax.complete.weights import load_weights
 
     return load_weights(path)

@@ -3,15 +3,19 @@
 The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags, logging
+import absl.logging
+from absl import app, flags
 from ml_collections import config_flags
 
 from fec_jax.types import UserError
+
+log = logging.getLogger("fec_jax")
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run: a file of configs/.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
@@ -22,7 +26,7 @@ def main(argv: Sequence[str]) -> None:
     """Exits with 2 and one line for an error that the user can mend."""
     if len(argv) > 1:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
-    logging.set_verbosity(logging.INFO)
+    _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
     from fec_jax import build, reporting
     from fec_jax.train import loop
@@ -31,11 +35,21 @@ def main(argv: Sequence[str]) -> None:
     try:
         run = build.build(_CONFIG.value)
         for line in reporting.lines(run):
-            logging.info(line)
+            log.info(line)
         build.bind(run, workdir)
         loop.train(run, workdir)
     except UserError as error:
         _fail(str(error))
+
+
+def _log_plainly() -> None:
+    """This project's own lines, with the time and no more; libraries are heard from warnings on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    absl.logging.set_verbosity(absl.logging.WARNING)
 
 
 def _fail(message: str) -> None:

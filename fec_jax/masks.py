@@ -39,7 +39,7 @@ class MaskSampler:
     def __call__(self, keys: Key[Array, " b"], size_px: int) -> Float[Array, "b {size_px} {size_px} 1"]:
         """One binary mask per key."""
 
-        def one(key: Key[Array, ""]) -> Float[Array, "{size_px} {size_px} 1"]:
+        def one(key: Key[Array, ""]) -> Float[Array, "h h 1"]:
             k_shape, k_choice = jax.random.split(key)
             mask = rectangle_noise(
                 k_shape, size_px, self.min_side, self.max_side, cells=self.cells, threshold=self.threshold
@@ -70,7 +70,7 @@ def rectangle_noise(
     noise = jax.random.uniform(k_noise, (cells, cells))
     pixel = (jnp.arange(size_px) + 0.5) / size_px
 
-    def taps(start: Float[Array, ""], side: Float[Array, ""]) -> Float[Array, "{size_px} {cells}"]:
+    def taps(start: Float[Array, ""], side: Float[Array, ""]) -> Float[Array, "pixels cells"]:
         # Bilinear enlargement as a matrix: a hat function around every cell's centre; the outer half cells are flat.
         inner = (pixel - start) / side
         place = jnp.clip(inner * cells - 0.5, 0, cells - 1)
@@ -108,6 +108,6 @@ def paste(fake: Images, real: Images, mask: Masks) -> Images:
     return mask * fake + (1 - mask) * real
 
 
-def pooled(mask: Masks, resolution_px: int) -> Masks:
+def pooled(mask: Masks, resolution_px: int) -> Float[Array, "b {resolution_px} {resolution_px} 1"]:
     """A full-size mask at the resolution of a phase, grey at the rim."""
     return images.pool_to(mask, resolution_px)

@@ -50,9 +50,7 @@ def step_bytes(run: Run, phase: schedule.Phase) -> int:
     r, devices = run.recipe, jax.device_count()
     local = phase.batch // devices
     px, n = phase.resolution_px, len(run.attribute_names)
-    whole = jax.eval_shape(
-        lambda: state.create(run.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, run.history_depth)
-    )
+    whole = jax.eval_shape(lambda: run.new_state(phase))
     split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((local, *x.shape[1:]), x.dtype), whole.history)
     batch = steps.Batch(
         real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)

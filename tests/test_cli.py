@@ -4,15 +4,13 @@ import functools
 import hashlib
 import subprocess
 import sys
-from types import ModuleType
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-import fec_jax
-from fec_jax import cli
+from fec_jax import cli, export
 from fec_jax.complete.weights import Meta, Weights, load_weights, save_weights
 
 NAMES = ("Smiling", "Eyeglasses")
@@ -193,12 +191,9 @@ def test_full_disk_leaves_nothing(files, weights_file, capsys, monkeypatch):
 
 @pytest.fixture
 def workdir(files, monkeypatch):
-    """A folder that `build.export_from_workdir` takes for a workdir."""
+    """A folder that `export.from_workdir` takes for a workdir."""
     (files / "run").mkdir()
-    build = ModuleType("fec_jax.build")
-    build.export_from_workdir = lambda path: tiny_weights() if path == files / "run" else pytest.fail(str(path))
-    monkeypatch.setitem(sys.modules, "fec_jax.build", build)
-    monkeypatch.setattr(fec_jax, "build", build, raising=False)
+    monkeypatch.setattr(export, "from_workdir", {files / "run": tiny_weights()}.__getitem__)
     return files / "run"
 
 
@@ -240,52 +235,6 @@ def test_errors_of_export(files, workdir, capsys, source, out, text):
     assert err.count("\n") == 1
     assert (files / "taken.safetensors").read_bytes() == b"mine"
     assert not (files / "w.pt").exists()
-
-
-def test_prepare_folder(tmp_path, capsys):
-    """Broken: photos cannot be made into a data set from the command line, or bad files are not reported."""
-    src = tmp_path / "src"
-    src.mkdir()
-    names = [f"{i}.png" for i in range(40)]
-    for name in names:
-        Image.fromarray(RNG.integers(0, 256, (16, 16, 3), np.uint8)).save(src / name)
-    (src / names[-1]).write_text("broken")
-    rows = [f"{name},{i % 2},{i // 2 % 2}" for i, name in enumerate(names)]
-    (src / "attributes.csv").write_text("\n".join(["image,Smiling,Male", *rows]) + "\n")
-    args = [
-        "prepare",
-        "folder",
-        src,
-        "--out",
-        tmp_path / "out",
-        "--resolution",
-        8,
-        "--keep",
-        "Male",
-        "--license",
-        "CC0-1.0",
-    ]
-    code, out, err = fec(capsys, *args)
-    assert code == 0, err
-    assert "attributes: Male" in out
-    assert names[-1] in out
-    assert (tmp_path / "out" / "8px").is_dir()
-
-
-@pytest.mark.parametrize(
-    ("kind", "resolution", "text"),
-    [("folder", 8, "none"), ("celebamask-hq", 8, "none"), ("celeb_a", 8, "none"), ("folder", 12, "power of two")],
-)
-def test_errors_of_prepare(tmp_path, capsys, kind, resolution, text):
-    """Broken: a wrong folder or resolution is a traceback, or leaves a half-made data set."""
-    src = tmp_path / ("none" if text == "none" else "src")
-    (tmp_path / "src").mkdir()
-    Image.fromarray(PIXELS).save(tmp_path / "src" / "a.png")
-    code, _, err = fec(capsys, "prepare", kind, src, "--out", tmp_path / "out", "--resolution", resolution)
-    assert code == 2
-    assert text in err
-    assert err.count("\n") == 1
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_mistake_of_ours_keeps_its_traceback(files, weights_file, monkeypatch):

@@ -148,7 +148,8 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
         if meta.generator.get("skip") not in get_args(Skip):
             raise ValueError(f"skip {meta.generator.get('skip')}")
         # Settings that do not make a network raise here.
-        meta.g_shapes(), meta.d_shapes()
+        meta.g_shapes()
+        meta.d_shapes()
     except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as e:
         text = " ".join(str(e).split())[:120]
         raise UserError(f"weights {path} have damaged metadata ({text}): export them again") from e

@@ -4,16 +4,17 @@
 Orbax writes aside and renames, so a folder named by a number is whole; a run killed while writing leaves the one before.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-import jax
 import orbax.checkpoint as ocp
-from absl import logging
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from fec_jax.types import UserError
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -65,7 +66,7 @@ class Checkpoints:
             except (ValueError, KeyError, OSError, TypeError) as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
                 failures.append(f"{nimg}: {reason}")
-                logging.warning(
+                log.warning(
                     "checkpoint %s cannot be read, trying the one before: %s", self.directory / str(nimg), reason
                 )
         if failures:
@@ -97,7 +98,3 @@ class Checkpoints:
         self._manager.wait_until_finished()
         self._manager.close()
 
-
-def shapes(state: Any, shardings: Any) -> Any:
-    """A state's shapes and types with where its arrays lie: what `restore` needs."""
-    return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), state, shardings)

@@ -5,15 +5,16 @@ same whatever the batch, the number of devices, or how often the run was stopped
 """
 
 import enum
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Key, UInt8
+from jaxtyping import Array, Int, Key, UInt8
 
 from fec_jax import images, masks
 from fec_jax.train.augment import Augment
-from fec_jax.types import Attrs, Images, Masks
+from fec_jax.types import Attrs
 
 
 class Purpose(enum.IntEnum):
@@ -30,14 +31,14 @@ class Purpose(enum.IntEnum):
 
 @flax.struct.dataclass
 class Examples:
-    """See `fec_jax.types`. `flipped`: whether `wanted_attrs` differs from `attrs`."""
+    """See `fec_jax.types`. `flipped`: bool [b], whether `wanted_attrs` differs from `attrs`."""
 
-    real: Images
-    mask: Masks
-    masked: Images
-    attrs: Attrs
-    wanted_attrs: Attrs
-    flipped: Bool[Array, " b"]
+    real: Any
+    mask: Any
+    masked: Any
+    attrs: Any
+    wanted_attrs: Any
+    flipped: Any
 
 
 def keys(seed: Key[Array, ""], purpose: Purpose, stream: Int[Array, " b"]) -> Key[Array, " b"]:

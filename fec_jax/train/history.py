@@ -4,10 +4,12 @@ Every position of the global batch has a ring of its own, so the buffer is split
 drawn does not depend on how many devices there are. Images are kept as uint8, as photos are, at the phase's resolution.
 """
 
+from typing import Any
+
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Key
 
 from fec_jax import images
 from fec_jax.types import Images
@@ -17,8 +19,8 @@ from fec_jax.types import Images
 class History:
     """images: uint8 [b, depth, r, r, 3]. filled: how many of each ring's slots hold an image, int32 [b]."""
 
-    images: UInt8[Array, "b depth r r 3"]
-    filled: Int[Array, " b"]
+    images: Any
+    filled: Any
 
 
 def empty(batch: int, depth: int, resolution_px: int) -> History:

@@ -2,15 +2,14 @@
 
 import collections
 import functools
+import logging
 import resource
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from fec_jax import schedule
 from fec_jax.data import pipeline
@@ -19,8 +18,11 @@ from fec_jax.train import checkpointing, parallel, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.progress import Rates, Window
 from fec_jax.train.run import Run
+from fec_jax.train.stopping import Stop
 from fec_jax.train.viewing import Viewer, report
 from fec_jax.types import UserError
+
+log = logging.getLogger(__name__)
 
 
 class NotFiniteError(Exception):
@@ -29,28 +31,6 @@ class NotFiniteError(Exception):
     def __init__(self, nimg: int):
         super().__init__(f"the step at {nimg} images is not finite")
         self.nimg = nimg
-
-
-class Stop:
-    """SIGTERM and SIGINT ask the loop to save and end; a second one ends the process at once, as by default."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before = {}
-
-    def __enter__(self) -> "Stop":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, _: object) -> None:
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
-        logging.warning("%s: saving after this step; once more ends at once", signal.Signals(number).name)
 
 
 class Trainer:
@@ -68,6 +48,7 @@ class Trainer:
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
         self.compiled: dict[tuple[int, int], parallel.Step] = {}
+        self.source = run.train_source(run.phases[-1].resolution_px)
         self.state: states.State
         self.skipped, self.rollbacks, self.window = 0, 0, Window()
 
@@ -84,7 +65,9 @@ class Trainer:
                     except NotFiniteError as error:
                         nimg = self._roll_back(error)
                 if stop.asked:
-                    logging.info("stopped at %.3f kimg, saved: the same command goes on from here", nimg / 1000)
+                    self._save(nimg)
+                    self.checkpoints.wait()
+                    log.info("stopped at %.3f kimg, saved: the same command goes on from here", nimg / 1000)
                 else:
                     self._finish(nimg)
             finally:
@@ -92,27 +75,18 @@ class Trainer:
                 self.checkpoints.close()
 
     def _restore(self) -> int:
-        found = self.checkpoints.restore(self._shape_at)
+        found = self.checkpoints.restore(lambda nimg: self.run.state_shape(nimg, self.mesh))
         if found:
             self.state, facts = found
             self.skipped, self.rollbacks = facts["skipped"], max(facts["rollbacks"], self.rollbacks)
             self.window = Window.from_facts(facts["window"])
             nimg = facts["nimg"]
-            logging.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
+            self.checkpoints.forget_after(nimg)  # newer ones that could not be read
+            log.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
             return nimg
-        self.state = parallel.place(self._create(self.run.phases[0]), self.mesh)
+        self.state = parallel.place(self.run.new_state(self.run.phases[0]), self.mesh)
         self._save(0)
         return 0
-
-    def _create(self, phase: schedule.Phase) -> states.State:
-        r = self.run.recipe
-        return states.create(
-            self.run.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.run.history_depth
-        )
-
-    def _shape_at(self, nimg: int) -> states.State:
-        shape = jax.eval_shape(lambda: self._create(self.run.at(nimg).phase))
-        return checkpointing.shapes(shape, parallel.state_shardings(shape, self.mesh))
 
     def _save(self, nimg: int) -> None:
         facts = {
@@ -122,13 +96,14 @@ class Trainer:
             "window": self.window.facts(),
             "config": self.run.config,
             "attribute_names": list(self.run.attribute_names),
+            "data": {"name": self.source.name, "license": self.source.license},
         }
         self.checkpoints.save(nimg, self.state, facts)
 
     def _phase(self, nimg: int, stop: Stop) -> int:
         """Trains to the end of the phase that `nimg` lies in, or to a signal. Returns the images seen."""
         phase = self.run.at(nimg).phase
-        logging.info("%s: %.3f to %.3f kimg, batch %d", phase.name, nimg / 1000, phase.end_nimg / 1000, phase.batch)
+        log.info("%s: %.3f to %.3f kimg, batch %d", phase.name, nimg / 1000, phase.end_nimg / 1000, phase.batch)
         source = self.run.train_source(phase.resolution_px)
         # The data's position is a function of the clock, so a checkpoint holds it by holding `nimg` and `skipped`.
         data = pipeline.batches(
@@ -153,10 +128,10 @@ class Trainer:
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
                     self._account(*running.popleft())
                 before, nimg = nimg, nimg + phase.batch
-                if nimg >= phase.end_nimg or stop.asked or self._due(before, nimg):
+                if nimg >= phase.end_nimg or self._due(before, nimg):
                     while running:
                         self._account(*running.popleft())
-                    self._act(before, nimg, phase, stop)
+                    self._act(before, nimg, phase)
             while running:
                 self._account(*running.popleft())
         finally:
@@ -172,12 +147,12 @@ class Trainer:
         """The compiled step of a phase; fade and stable phase of a resolution share it."""
         key = (phase.resolution_px, phase.batch)
         if key not in self.compiled:
-            logging.info("compiling %d px, batch %d ...", *key)
+            log.info("compiling %d px, batch %d ...", *key)
             began = time.monotonic()
             function = functools.partial(steps.train_step, self.run.recipe, phase.resolution_px, parallel.AXIS)
             args = (self.state, batch, clock, self.vgg)
             self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
-            logging.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
+            log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
             self.rates.pause()
         return self.compiled[key]
 
@@ -219,7 +194,7 @@ class Trainer:
         e = self.run.every
         return any(_crossed(before, nimg, kimg) for kimg in (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg))
 
-    def _act(self, before: int, nimg: int, phase: schedule.Phase, stop: Stop) -> None:
+    def _act(self, before: int, nimg: int, phase: schedule.Phase) -> None:
         """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
         e, border = self.run.every, nimg >= phase.end_nimg
         alpha = self.run.at(nimg).alpha if not border else 1.0
@@ -232,7 +207,7 @@ class Trainer:
             r = self.run.recipe
             entered = states.enter(self.state, self.run.at(nimg).phase, r.g_adam, r.d_adam, self.run.history_depth)
             self.state = parallel.place(entered, self.mesh)
-        if border or stop.asked or _crossed(before, nimg, e.checkpoint_kimg):
+        if border or _crossed(before, nimg, e.checkpoint_kimg):
             self._save(nimg)
         self.rates.pause()
 
@@ -247,7 +222,7 @@ class Trainer:
         try:
             show(*args)
         except Exception:
-            logging.exception("this could not be shown; training goes on")
+            log.exception("this could not be shown; training goes on")
 
     def _roll_back(self, error: NotFiniteError) -> int:
         """Back to the last checkpoint, and past the examples on which the step failed."""
@@ -262,7 +237,7 @@ class Trainer:
         nimg = self._restore()
         self.skipped = skipped + error.nimg - nimg + phase.batch
         self.metrics.rewind(nimg)
-        logging.warning(
+        log.warning(
             "loss not finite at %.3f kimg: rolled back to %.3f kimg, skipping ahead in the data (%d of at most %d)",
             error.nimg / 1000,
             nimg / 1000,
@@ -274,9 +249,11 @@ class Trainer:
     def _finish(self, nimg: int) -> None:
         phase = self.run.phases[-1]
         self.checkpoints.wait()
-        logging.info("done: %.3f kimg", nimg / 1000)
-        figures = self.viewer.figures(self.state, 1.0, phase.resolution_px)
-        report(figures, self.screen.line, resolution_px=phase.resolution_px)
+        log.info("done: %.3f kimg", nimg / 1000)
+        self._try(self._show_final, phase.resolution_px)
+
+    def _show_final(self, resolution_px: int) -> None:
+        report(self.viewer.figures(self.state, 1.0, resolution_px), self.screen.line, resolution_px=resolution_px)
 
 
 def train(run: Run, workdir: Path) -> None:

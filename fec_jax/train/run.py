@@ -4,9 +4,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from fec_jax import schedule
 from fec_jax.data.source import Source
 from fec_jax.train import parallel
+from fec_jax.train import state as states
 from fec_jax.train.steps import Recipe
 
 
@@ -46,6 +49,20 @@ class Run:
     max_rollbacks: int
     threads: int
     config: dict[str, Any]
+
+    def new_state(self, phase: schedule.Phase) -> states.State:
+        """The state before the first step, with a history as `phase` needs it."""
+        r = self.recipe
+        return states.create(
+            self.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.history_depth
+        )
+
+    def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
+        """Shapes and places of the state after `nimg` images."""
+        shape = jax.eval_shape(lambda: self.new_state(self.at(nimg).phase))
+        return jax.tree.map(
+            lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shape, parallel.state_shardings(shape, mesh)
+        )
 
     def at(self, nimg: int) -> schedule.Moment:
         return schedule.at(self.phases, nimg, warmup_kimg=self.warmup_kimg)

@@ -1,10 +1,13 @@
 """All that a run carries from step to step: what a checkpoint holds."""
 
+import functools
+from typing import Any
+
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int
+from jax.core import Tracer
 
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
@@ -16,9 +19,9 @@ from fec_jax.types import Params
 
 @flax.struct.dataclass
 class State:
-    """nimg: images seen, int32. g_ema: moving average of `g_params`. history: split over devices; all else replicated."""
+    """nimg: images seen, int32 []. g_ema: moving average of `g_params`. history: split over devices; all else replicated."""
 
-    nimg: Int[Array, ""]
+    nimg: Any
     g_params: Params
     d_params: Params
     g_ema: Params
@@ -31,8 +34,12 @@ def init_params(seed: int, generator: Generator, discriminator: Discriminator) -
     """Random parameters of both networks, all resolutions; a function of the seed alone."""
     k_g, k_d = jax.random.split(jax.random.key(seed))
     x, attrs = jnp.zeros((1, 4, 4, 3)), jnp.zeros((1, generator.num_attrs))
-    g = jax.jit(lambda k: generator.init(k, x, x[..., :1], attrs, 1.0, resolution_px=4))(k_g)
-    d = jax.jit(lambda k: discriminator.init(k, x, 1.0, resolution_px=4))(k_d)
+    # On a CPU, optimising the code of so many random arrays takes half a minute, and it runs once.
+    hasty = jax.default_backend() == "cpu" and not isinstance(k_g, Tracer)
+    options = {"xla_backend_optimization_level": 0} if hasty else None
+    jit = functools.partial(jax.jit, compiler_options=options)
+    g = jit(lambda k: generator.init(k, x, x[..., :1], attrs, 1.0, resolution_px=4))(k_g)
+    d = jit(lambda k: discriminator.init(k, x, 1.0, resolution_px=4))(k_d)
     return g["params"], d["params"]
 
 

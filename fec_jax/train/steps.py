@@ -5,14 +5,14 @@ are then pulled back through that same pass.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Int, Key
 
 from fec_jax import masks
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
@@ -36,7 +36,7 @@ class Recipe:
     rec_on_flipped: whether examples whose wish differs from the photo are still drawn to the photo inside the hole (paper).
     r1_gamma, r1_every: weight of D's gradient penalty and how often it is computed (then `r1_every` times as heavy).
     keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older completion.
-    feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
+    feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature_chunk: see `vgg16.relu2_2`.
     """
 
     generator: Generator
@@ -59,47 +59,51 @@ class Recipe:
     keep_probability: float = 0.5
     history_share: float = 0.5
     feature_min_px: int = 16
+    feature_chunk: int | None = None
 
 
 @flax.struct.dataclass
 class Batch:
-    """real: photos at the phase's resolution. attrs: their labels. Split over devices."""
+    """real: photos of the phase's size, uint8 [b, r, r, 3]. attrs: their labels, uint8 [b, n]. Split over devices."""
 
-    real: UInt8[Array, "b r r 3"]
-    attrs: UInt8[Array, "b n"]
+    real: Any
+    attrs: Any
 
 
 @flax.struct.dataclass
 class Clock:
-    """What the host says about this step. stream: number of the global batch's first example among all ever drawn."""
+    """What the host says about this step, in scalars: alpha and lr, float32; seed, a key; stream, int32.
 
-    alpha: Float[Array, ""]
-    lr: Float[Array, ""]
-    stream: Int[Array, ""]
-    seed: Key[Array, ""]
+    stream: number of the global batch's first example among all ever drawn.
+    """
+
+    alpha: Any
+    lr: Any
+    stream: Any
+    seed: Any
 
 
 @flax.struct.dataclass
 class Metrics:
-    """Means over the global batch. raw, share: by loss, see `TERMS`.
+    """Means over the global batch, float32 scalars. raw, share: dicts by loss, see `TERMS`.
 
     share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
     each loss says in what G learns, before the way through G, which is the same for all.
     real_logit, fake_logit: D's. finite: whether every loss and gradient of this step is a number.
     """
 
-    g_loss: Float[Array, ""]
-    d_loss: Float[Array, ""]
-    d_attr: Float[Array, ""]
-    r1: Float[Array, ""]
-    real_logit: Float[Array, ""]
-    fake_logit: Float[Array, ""]
-    raw: dict[str, Float[Array, ""]]
-    share: dict[str, Float[Array, ""]]
-    g_grad_norm: Float[Array, ""]
-    d_grad_norm: Float[Array, ""]
-    from_history: Float[Array, ""]
-    finite: Bool[Array, ""]
+    g_loss: Any
+    d_loss: Any
+    d_attr: Any
+    r1: Any
+    real_logit: Any
+    fake_logit: Any
+    raw: dict[str, Any]
+    share: dict[str, Any]
+    g_grad_norm: Any
+    d_grad_norm: Any
+    from_history: Any
+    finite: Any
 
 
 def train_step(
@@ -134,7 +138,7 @@ def train_step(
     g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
 
-    g_loss, g_norm = total(raw, recipe.lambdas), optax.global_norm(g_grads)
+    g_loss, g_norm = total(raw, recipe.lambdas), optax.tree.norm(g_grads)
     numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"]])
     finite = jnp.all(jnp.isfinite(numbers))
     return g_state, Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, **d_metrics)
@@ -196,7 +200,7 @@ def d_step(
     params, opt = optimizers.update(
         recipe.d_adam.transform(), state.d_params, state.d_opt, grads, clock.lr * recipe.d_lr_factor
     )
-    metrics["d_grad_norm"] = optax.global_norm(grads)
+    metrics["d_grad_norm"] = optax.tree.norm(grads)
     return state.replace(d_params=params, d_opt=opt, history=remembered), metrics
 
 
@@ -218,14 +222,18 @@ def g_losses(
         x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
         return recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
 
-    def rec(x: Images) -> Float[Array, " b"]:
+    def bound(x: Images) -> Images:
         # A wish that contradicts the photo: inside the hole the photo is then no model (only if so configured).
-        target = jnp.where(wished[:, None, None, None], masks.paste(lax.stop_gradient(x), ex.real, ex.mask), ex.real)
-        return reconstruction.reconstruction(x, target, ex.mask, recipe.rec_alpha)
+        return jnp.where(wished[:, None, None, None], masks.paste(lax.stop_gradient(x), x, ex.mask), x)
+
+    def rec(x: Images) -> Float[Array, " b"]:
+        return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
 
     def feat(x: Images) -> Float[Array, " b"]:
-        dtype = recipe.generator.dtype
-        return jnp.where(wished, 0.0, feature.feature(vgg16.relu2_2(vgg, x, dtype), vgg16.relu2_2(vgg, ex.real, dtype)))
+        of_fake, of_real = (
+            vgg16.relu2_2(vgg, image, recipe.generator.dtype, recipe.feature_chunk) for image in (bound(x), ex.real)
+        )
+        return feature.feature(of_fake, of_real)
 
     losses = {
         "adv": lambda x: adversarial.g_loss(judged(x)[0], recipe.adversarial),

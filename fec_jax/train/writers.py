@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import logging
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
 from fec_jax import images
+
+log = logging.getLogger(__name__)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -115,4 +117,4 @@ class Screen:
         if self._bar:
             self._bar.console.print(text % args, highlight=False)
         else:
-            logging.info(text, *args)
+            log.info(text, *args)

@@ -1,0 +1,59 @@
+# make demo | test | lint: each makes .venv first, on a machine that has only python3 and make.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS and DEMO_ARGS are passed on.
+PYTHON ?= python3
+ARGS ?=
+DEMO_ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Stamps: made anew when what is to be installed changes.
+RUN := .venv/.installed
+DEV := .venv/.installed-dev
+
+# Compiled programs are kept between test runs; the tests look at numbers, not at compilers.
+CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache" JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    train small faces on the CPU, then complete a photo (minutes)"
+	@echo "make test    run the tests; ARGS='tests/test_masks.py -x' runs some"
+	@echo "make lint    check style and types"
+	@echo "make format  put the code into the one style"
+	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
+
+demo: $(RUN)
+	$(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
+	$(BIN)/fec export weights runs/quickstart --out runs/quickstart/weights.safetensors --force
+	$(BIN)/python experiments/demo.py runs/quickstart
+
+test: $(DEV)
+	$(CACHED) $(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: $(DEV)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv .jax_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fec_jax needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || \
+	  { echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(RUN): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $(RUN) $@

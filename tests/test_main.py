@@ -1,0 +1,94 @@
+"""The program: killed and stopped at any moment it goes on as if nothing had been; mistakes get one line."""
+
+import json
+import random
+import shutil
+import time
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+# Of `tiny_config`: phases end at 40, 112 (fade 8 px), 152, 224 (fade 16 px) and 264; a checkpoint every 24 images.
+MID_FADE_8, GROWS, MID_FADE_16, END = 88, 152, 208, 264
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The workdir of a run that nothing happened to, and how many seconds it took with a warm compilation cache."""
+    workdir = tmp_path_factory.mktemp("reference")
+    code, errors = tiny.train(workdir)
+    assert code == 0, errors
+    return workdir
+
+
+@pytest.fixture
+def halfway(reference, tmp_path):
+    """A copy of the reference as it was at the end of 8 px."""
+    workdir = tmp_path / "run"
+    shutil.copytree(reference, workdir)
+    for path in (workdir / "checkpoints").iterdir():
+        if int(path.name) > GROWS:
+            shutil.rmtree(path)
+    return workdir
+
+
+def test_the_workdir_tells_the_whole_run(reference):
+    """A stranger could not judge a run from its folder: something is missing, repeated, or cannot be read."""
+    assert json.loads((reference / "config.json").read_text()) == json.loads(tiny.config().to_json())
+    assert list((reference / "events").glob("events.*"))
+    checkpoints = {int(path.name) for path in (reference / "checkpoints").iterdir()}
+    assert checkpoints == {0, 40, 112, 152, 224, 240, 264}, "borders, and the newest two"
+    grids = sorted((reference / "grids").iterdir())
+    assert [int(path.stem) for path in grids] == [40, 80, 112, 152, 160, 224, 240, 264]
+    for path in grids:
+        assert np.asarray(Image.open(path)).std() > 10
+    lines = tiny.lines(reference)
+    training = [line for line in lines if "g_loss" in line]
+    assert [line["nimg"] for line in training] == [16, 32, 40, 48, 64, 80, 96, 112, *range(128, 257, 16), 264]
+    assert all(np.isfinite(v) for line in lines for v in line.values() if not isinstance(v, str))
+    assert all(line["raw/feat"] > 0 for line in training if line["phase"].endswith("16 px"))
+    figures = [line for line in lines if "eval/psnr_hole_center" in line]
+    assert [line["nimg"] for line in figures] == [40, 80, 112, 152, 160, 224, 240, 264]
+
+
+def test_killed_and_resumed_equals_never_killed(reference, tmp_path):
+    """kill -9 changes the numbers of a run, or loses or repeats lines: mid-fade, at a border, or at a random moment."""
+    workdir = tmp_path / "run"
+    for fault in (
+        f"step:{MID_FADE_8}:KILL",
+        f"unsaved:{GROWS}:KILL",
+        f"saved:{GROWS}:KILL",
+        f"step:{MID_FADE_16}:KILL",
+    ):
+        code, errors = tiny.train(workdir, fault=fault)
+        assert code == -9, (fault, code, errors)
+    began = time.monotonic()
+    code, errors = tiny.train(workdir)
+    took = time.monotonic() - began
+    assert code == 0, errors
+    assert tiny.lines(workdir) == tiny.lines(reference)
+
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"random moments: seed {seed}")
+    moments, workdir = random.Random(seed), tmp_path / "random"
+    for _ in range(2):
+        with tiny.program(workdir) as process:
+            time.sleep(moments.uniform(0.3, 2.0) * took)
+            process.kill()
+            process.communicate()
+    code, errors = tiny.train(workdir)
+    assert code == 0, errors
+    assert tiny.lines(workdir) == tiny.lines(reference), f"seed {seed}"
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(reference, halfway):
+    """Stopping a run (by the scheduler of a cluster, or Ctrl-C) loses work, looks like a failure, or changes the numbers."""
+    code, errors = tiny.train(halfway, fault=f"step:{MID_FADE_16 + 8}:TERM")
+    assert code == 0, errors
+    assert "SIGTERM" in errors
+    assert "stopped at 0.224 kimg, saved: the same command goes on from here" in errors
+    code, errors = tiny.train(halfway)
+    assert code == 0, errors
+    assert tiny.lines(halfway) == tiny.lines(reference)
