@@ -60,7 +60,9 @@ def get_config() -> ConfigDict:
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
-    config.loss.r1_gamma = 0.0  # [ours] weight of D's gradient penalty at photos
+    # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
+    # Karras et al. 2020). 0: none.
+    config.loss.r1_gamma = 0.0
     config.loss.r1_every = 8  # [ours] steps between penalties, each then so many times as heavy
 
     # Adam [ours]. Without momentum (Karras et al. 2018) G learned much slower here: its main teacher is a regression.

@@ -17,23 +17,23 @@ def get_config() -> ConfigDict:
     config.resolution_px = 64
     config.data.kind = "prepared"
     config.data.path = "data/congress64"
-    config.schedule.px4 = row(0, 6, 1e-3)
-    config.schedule.px8 = row(4, 8, 1e-3)
-    config.schedule.px16 = row(6, 24, 1e-3)
-    config.schedule.px32 = row(8, 32, 1e-3)
-    config.schedule.px64 = row(8, 24, 1e-3, 5e-5)
+    config.schedule.px4 = row(0, 3, 1e-3)
+    config.schedule.px8 = row(2, 4, 1e-3)
+    config.schedule.px16 = row(4, 12, 1e-3)
+    config.schedule.px32 = row(6, 20, 1e-3)
+    config.schedule.px64 = row(6, 24, 1e-3, 5e-5)
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16, "px64": 16})
     # With the paper's lambdas 99 % of the gradient would be reconstruction, features and seam. These were chosen by the
     # logged shares: adversarial and attribute loss together have a quarter to a third of what G is told.
-    config.loss.update({"adv": 1.0, "attr": 2.0, "rec": 60.0, "feat": 0.5, "bdy": 10.0})
+    config.loss.update({"adv": 1.0, "attr": 2.0, "rec": 40.0, "feat": 0.3, "bdy": 10.0})
     config.loss.rec_on_flipped = False
     config.loss.d_sees = "completed"
-    config.loss.r1_gamma = 1.0
+    config.loss.r1_gamma = 2e-5
     config.mask.center_share = 0.5
     # So few photos are soon known by heart: by G, unless they move and change colour, and by D.
     config.augment.update({"color": 0.1, "shift": 0.05})
     config.d_augment.update({"color": 0.2, "shift": 0.1})
-    config.ema.halflife_kimg = 1.0
+    config.ema.halflife_kimg = 0.5
     config.every.update({"log_kimg": 1.0, "checkpoint_kimg": 4.0, "grid_kimg": 8.0, "eval_kimg": 8.0})
     config.eval_images = 0
     return config

@@ -63,7 +63,7 @@ def get_config() -> ConfigDict:
     config.dtype = "bfloat16"
     config.lr_warmup_kimg = 20.0
     config.history.depth = 4
-    config.loss.r1_gamma = 10.0
+    config.loss.r1_gamma = 1e-5
     config.loss.r1_every = 16
     config.every.update({"log_kimg": 10.0, "checkpoint_kimg": 100.0, "grid_kimg": 100.0, "eval_kimg": 200.0})
     config.eval_images = 256

@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     config.loss.update({"rec": 20.0, "feat": 0.3, "bdy": 10.0, "attr": 2.0})
     config.loss.rec_on_flipped = False
     config.loss.d_sees = "completed"
-    config.loss.r1_gamma = 1.0
+    config.loss.r1_gamma = 2e-5
     config.mask.center_share = 0.5
     config.ema.halflife_kimg = 0.5
     config.every.update({"log_kimg": 1.0, "checkpoint_kimg": 5.0, "grid_kimg": 5.0, "eval_kimg": 5.0})

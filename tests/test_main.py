@@ -2,7 +2,10 @@
 
 import json
 import random
+import re
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -11,12 +14,12 @@ import tiny
 from PIL import Image
 
 # Of `tiny_config`: phases end at 40, 112 (fade 8 px), 152, 224 (fade 16 px) and 264; a checkpoint every 24 images.
-MID_FADE_8, GROWS, MID_FADE_16, END = 88, 152, 208, 264
+MID_FADE_8, GROWS, MID_FADE_16 = range(48, 112, 8), 152, 208
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """The workdir of a run that nothing happened to, and how many seconds it took with a warm compilation cache."""
+    """The workdir of a run that nothing happened to."""
     workdir = tmp_path_factory.mktemp("reference")
     code, errors = tiny.train(workdir)
     assert code == 0, errors
@@ -46,7 +49,21 @@ def test_the_workdir_tells_the_whole_run(reference):
         assert np.asarray(Image.open(path)).std() > 10
     lines = tiny.lines(reference)
     training = [line for line in lines if "g_loss" in line]
-    assert [line["nimg"] for line in training] == [16, 32, 40, 48, 64, 80, 96, 112, *range(128, 257, 16), 264]
+    assert [line["nimg"] for line in training] == [
+        16,
+        32,
+        40,
+        48,
+        64,
+        80,
+        96,
+        112,
+        128,
+        144,
+        152,
+        *range(160, 257, 16),
+        264,
+    ]
     assert all(np.isfinite(v) for line in lines for v in line.values() if not isinstance(v, str))
     assert all(line["raw/feat"] > 0 for line in training if line["phase"].endswith("16 px"))
     figures = [line for line in lines if "eval/psnr_hole_center" in line]
@@ -55,29 +72,22 @@ def test_the_workdir_tells_the_whole_run(reference):
 
 def test_killed_and_resumed_equals_never_killed(reference, tmp_path):
     """kill -9 changes the numbers of a run, or loses or repeats lines: mid-fade, at a border, or at a random moment."""
-    workdir = tmp_path / "run"
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"random moments: seed {seed}")
+    moments, workdir = random.Random(seed), tmp_path / "run"
     for fault in (
-        f"step:{MID_FADE_8}:KILL",
+        f"step:{moments.choice(MID_FADE_8)}:KILL",
         f"unsaved:{GROWS}:KILL",
         f"saved:{GROWS}:KILL",
-        f"step:{MID_FADE_16}:KILL",
     ):
         code, errors = tiny.train(workdir, fault=fault)
         assert code == -9, (fault, code, errors)
-    began = time.monotonic()
-    code, errors = tiny.train(workdir)
-    took = time.monotonic() - began
-    assert code == 0, errors
-    assert tiny.lines(workdir) == tiny.lines(reference)
-
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"random moments: seed {seed}")
-    moments, workdir = random.Random(seed), tmp_path / "random"
-    for _ in range(2):
-        with tiny.program(workdir) as process:
-            time.sleep(moments.uniform(0.3, 2.0) * took)
-            process.kill()
-            process.communicate()
+    with tiny.program(workdir) as process:
+        while not (tiny.lines(workdir) and tiny.lines(workdir)[-1]["nimg"] > GROWS) and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 2))
+        process.kill()
+        process.communicate()
     code, errors = tiny.train(workdir)
     assert code == 0, errors
     assert tiny.lines(workdir) == tiny.lines(reference), f"seed {seed}"
@@ -92,3 +102,44 @@ def test_sigterm_saves_and_the_same_command_goes_on(reference, halfway):
     code, errors = tiny.train(halfway)
     assert code == 0, errors
     assert tiny.lines(halfway) == tiny.lines(reference)
+
+
+def test_a_second_signal_ends_at_once(halfway):
+    """A run that is slow to stop cannot be ended but by kill -9."""
+    code, errors = tiny.train(halfway, fault=f"step:{GROWS + 8}:TERM+TERM")
+    assert code == -15, errors
+    assert "stopped at" not in errors
+
+
+def snapshot(folder):
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--config=configs/nothing.py", "--workdir={new}"], "configs/nothing.py"),
+        (["--config=tests/tiny_config.py", "--workdir={new}", "--config.loss.reck=3"], "reck"),
+        (["--config=tests/tiny_config.py", "--workdir={new}", "--config.seed=x"], "seed"),
+        (["--config=tests/tiny_config.py", "--workdir={new}", "more"], "more"),
+        (["--config=tests/tiny_config.py"], "--workdir"),
+        (["--workdir={new}"], "--config"),
+        (["--config=tests/tiny_config.py", "--workdir={new}", "--wrokdir=x"], "wrokdir"),
+        (["--config=tests/tiny_config.py", "--workdir={new}", "--config.batch.px8=0"], "config.batch.px8"),
+        (["--config=tests/tiny_config.py", "--workdir={used}", "--config.seed=1"], "config.seed"),
+        (["--config=tests/tiny_config.py", "--workdir={used}/config.json"], "config.json"),
+    ],
+)
+def test_mistakes_get_one_line(reference, tmp_path, options, told):
+    """A mistyped command gives a traceback, the wrong exit code, or spoils a run."""
+    before = snapshot(reference)
+    words = [word.format(new=tmp_path / "new", used=reference) for word in options]
+    command = [sys.executable, "-m", "fec_jax.main", *words]
+    done = subprocess.run(command, cwd=tiny.REPO, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2, done.stderr
+    assert not done.stdout
+    own = [line for line in done.stderr.splitlines() if not re.match(r"\d\d:\d\d:\d\d ", line)]
+    assert len(own) == 1, done.stderr
+    assert told in own[0]
+    assert snapshot(reference) == before
+    assert not (tmp_path / "new").exists()

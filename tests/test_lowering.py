@@ -1,0 +1,73 @@
+"""The largest config, traced and lowered for every kind of device: nothing is compiled, and no chip is needed."""
+
+import functools
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import pytest
+
+from configs import hq1024
+from fec_jax import build, reporting
+from fec_jax.nets import vgg16
+from fec_jax.train import parallel, steps
+
+PIXELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@pytest.fixture(scope="module")
+def run():
+    config = hq1024.get_config()
+    return build.networks_only(config.to_dict(), tuple(config.attributes))
+
+
+def stepping(run, px, batch=2):
+    """The compiled-to-be step of a phase on one device, and the shapes of its arguments."""
+    phase = next(phase for phase in run.phases if phase.resolution_px == px)
+    state = jax.eval_shape(lambda: run.new_state(phase))
+    rings = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), state.history)
+    state = state.replace(history=rings)
+    photos = steps.Batch(
+        real=jax.ShapeDtypeStruct((batch, px, px, 3), jnp.uint8),
+        attrs=jax.ShapeDtypeStruct((batch, len(run.attribute_names)), jnp.uint8),
+    )
+    clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
+    args = state, photos, clock, jax.eval_shape(vgg16.load_params)
+    step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
+    specs = parallel.state_specs(state)
+    split, same = parallel.SPLIT, parallel.SAME
+    mesh = parallel.mesh(jax.devices()[:1])
+    mapped = jax.shard_map(
+        step, mesh=mesh, in_specs=(specs, split, same, same), out_specs=(specs, same), check_vma=False
+    )
+    return jax.jit(mapped), args
+
+
+@pytest.mark.parametrize("px", PIXELS)
+def test_a_step_keeps_the_state_s_shape(run, px):
+    """A phase of the 1024 px run ends in an error of shapes after days; or types drift, and no checkpoint fits."""
+    step, args = stepping(run, px)
+    state, metrics = jax.eval_shape(step, *args)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), state) == jax.tree.map(lambda x: (x.shape, x.dtype), args[0])
+    assert all(leaf.shape == () for leaf in jax.tree.leaves(metrics))
+    weights = jax.tree.leaves((state.g_params, state.d_params, state.g_ema))
+    assert {leaf.dtype for leaf in weights} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("px", [4, 64, 1024])
+def test_lowers_for_every_platform(run, px):
+    """The step uses something that one kind of accelerator lacks, which shows only when someone rents one."""
+    step, args = stepping(run, px)
+    exported = jax.export.export(step, platforms=["cpu", "cuda", "tpu"])(*args)
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    assert "bf16" in exported.mlir_module()
+    assert exported.in_tree == jax.tree.structure((args, {}))
+
+
+def test_the_networks_are_those_of_the_paper(run):
+    """Someone shrinks the config, and what is tested here is no longer the 1024 px run."""
+    assert [phase.resolution_px for phase in run.phases if phase.grows or phase.index == 0] == list(PIXELS)
+    assert run.recipe.generator.dtype == "bfloat16"
+    state = jax.eval_shape(lambda: run.new_state(run.phases[0]))
+    assert reporting.parameters(state.g_params) > 30e6
+    assert reporting.parameters(state.d_params) > 15e6

@@ -1,0 +1,137 @@
+"""The loop when things go wrong: losses that are not numbers, figures that cannot be made."""
+
+import dataclasses
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from fec_jax.train import checkpointing, loop, parallel
+from fec_jax.train.viewing import Viewer
+from fec_jax.types import UserError
+
+# Of `tiny.run(last_px=8)`: phases end at 40, 112 and 152; a checkpoint every 24 images, a line every 16.
+NO_FIGURES = {"every.eval_kimg": 0.0, "every.grid_kimg": 0.0}
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Lets a test watch and change what the compiled steps give: `steps.spoil(stream, nimg) -> bool` poisons a step."""
+
+    class Steps:
+        taken: list[tuple[int, int]] = []
+        compiled: dict[tuple, parallel.Step] = {}
+
+        def spoil(self, stream: int, nimg: int) -> bool:
+            return False
+
+    watched = Steps()
+    watched.taken = []
+    compile_step = parallel.compile_step
+
+    def watched_compile(function, mesh, mode, args):
+        key = args[1].real.shape
+        if key not in Steps.compiled:
+            Steps.compiled[key] = compile_step(function, mesh, mode, args)
+        step = Steps.compiled[key]
+
+        def call(state, batch, clock, vgg):
+            with jax.transfer_guard("allow"):
+                stream, nimg = int(clock.stream), int(state.nimg)
+                watched.taken.append((nimg, stream))
+                state, metrics = step(state, batch, clock, vgg)
+                if watched.spoil(stream, nimg):
+                    state = state.replace(g_params=jax.tree.map(lambda x: x * jnp.nan, state.g_params))
+                    metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, finite=jnp.zeros((), bool))
+                return state, metrics
+
+        return call
+
+    monkeypatch.setattr(parallel, "compile_step", watched_compile)
+    # The pictures at the borders would take most of the time.
+    monkeypatch.setattr(Viewer, "grid", lambda *_: None)
+    monkeypatch.setattr(Viewer, "figures", lambda *_: {})
+    monkeypatch.setattr(loop, "report", lambda *_, **__: None)
+    return watched
+
+
+def finite(state):
+    return all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves((state.g_params, state.d_params, state.g_ema)))
+
+
+def train(workdir, **changes):
+    trainer = loop.Trainer(dataclasses.replace(tiny.run(NO_FIGURES, last_px=8), **changes), workdir)
+    trainer.train()
+    return trainer
+
+
+def training_lines(workdir):
+    return [line for line in tiny.lines(workdir) if "g_loss" in line]
+
+
+def test_a_step_that_is_not_finite_is_undone_and_passed_over(steps, tmp_path, caplog):
+    """One bad batch ends a run of days, or its poison stays in the parameters, the checkpoints or the log."""
+    steps.spoil = lambda stream, nimg: stream == 88  # from 88 to 96 images, where a checkpoint is due
+    with caplog.at_level(logging.WARNING, "fec_jax"):
+        trainer = train(tmp_path, keep_checkpoints=20)
+    assert (
+        "not finite at 0.088 kimg: rolled back to 0.072 kimg, skipping ahead in the data (1 of at most" in caplog.text
+    )
+    # The examples from the checkpoint to the bad step are not seen again: the stream goes on after them.
+    assert steps.taken == [(n, n) for n in range(0, 96, 8)] + [(n, n + 24) for n in range(72, 152, 8)]
+    lines = training_lines(tmp_path)
+    assert [line["nimg"] for line in lines] == [16, 32, 40, 48, 64, 80, 96, 112, 128, 144, 152]
+    assert [line["rollbacks"] for line in lines] == [0] * 5 + [1] * 6
+    assert all(np.isfinite(line["g_loss"]) for line in lines)
+    assert finite(trainer.state)
+    saved = checkpointing.Checkpoints(tmp_path / "checkpoints", read_only=True)
+    assert saved.saved() == [0, 24, 40, 48, 72, 96, 112, 120, 144, 152]
+    for nimg in saved.saved():
+        state, facts = saved.read(nimg, trainer.run.state_shape(nimg, trainer.mesh))
+        assert finite(state)
+        assert (facts["skipped"], facts["rollbacks"]) == ((24, 1) if nimg > 72 else (0, 0))
+    saved.close()
+
+
+def test_gives_up_after_some_rollbacks(steps, tmp_path):
+    """A run that cannot go on burns hours in a circle, or ends with a traceback, or spoils its last good checkpoint."""
+    steps.spoil = lambda stream, nimg: nimg >= 120
+    with pytest.raises(UserError, match=r"gave up after 2 rollbacks.*0\.120 kimg.*checkpoints") as caught:
+        train(tmp_path, max_rollbacks=2)
+    assert "\n" not in str(caught.value)
+    # Every try began at the newest checkpoint, with other examples.
+    tries = [stream for nimg, stream in steps.taken if nimg == 120]
+    assert len(tries) == len(set(tries)) == 3
+    assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 112
+    steps.spoil = lambda stream, nimg: False
+    trainer = train(tmp_path)
+    assert finite(trainer.state)
+    assert [line["nimg"] for line in training_lines(tmp_path)] == [16, 32, 40, 48, 64, 80, 96, 112, 128, 144, 152]
+
+
+def test_a_rollback_past_a_border(steps, tmp_path):
+    """The first step at a new resolution fails, and the rollback brings a state of another shape."""
+    steps.spoil = lambda stream, nimg: stream == 40
+    trainer = train(tmp_path)
+    assert finite(trainer.state)
+    assert trainer.skipped == 8
+    assert int(trainer.state.nimg) == 152
+
+
+def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
+    """An evaluation that goes wrong (disk full, out of memory) ends a run of days, or the run's last line."""
+
+    def fail(*_):
+        raise RuntimeError("no figures today")
+
+    monkeypatch.setattr(Viewer, "figures", fail)
+    monkeypatch.setattr(Viewer, "grid", fail)
+    with caplog.at_level(logging.INFO, "fec_jax"):
+        trainer = train(tmp_path, every=tiny.run(last_px=8).every)
+    assert int(trainer.state.nimg) == 152
+    assert 152 in trainer.checkpoints.saved()
+    assert "no figures today" in caplog.text
+    assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 152
