@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 
 def row(fade_kimg: float, stable_kimg: float, lr: float, lr_end: float | None = None) -> ConfigDict:
-    """A row of `config.schedule`: thousands of images to fade in and to stabilise, and the learning rate of both [ours].
+    """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
 
     The rate goes from `lr` to `lr_end` along a half cosine within the stable phase.
     """

@@ -20,8 +20,8 @@ def get_config() -> ConfigDict:
     config.schedule.px4 = row(0, 3, 1e-3)
     config.schedule.px8 = row(2, 4, 1e-3)
     config.schedule.px16 = row(4, 12, 1e-3)
-    config.schedule.px32 = row(6, 20, 1e-3)
-    config.schedule.px64 = row(6, 24, 1e-3, 5e-5)
+    config.schedule.px32 = row(4, 16, 1e-3)
+    config.schedule.px64 = row(4, 16, 1e-3, 5e-5)
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16, "px64": 16})
     # With the paper's lambdas 99 % of the gradient would be reconstruction, features and seam. These were chosen by the
     # logged shares: adversarial and attribute loss together have a quarter to a third of what G is told.

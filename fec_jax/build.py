@@ -1,12 +1,11 @@
 """From a config to a run: the only reader of ConfigDict. What cannot work is said here, before anything is compiled."""
 
 import dataclasses
-import difflib
 import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import jax
 from ml_collections import ConfigDict
@@ -15,6 +14,7 @@ from fec_jax import masks, schedule
 from fec_jax.data.pooled import Pooled
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic import DrawnFaces
+from fec_jax.keys import Keys, flatten
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
 from fec_jax.nets import layers
@@ -25,64 +25,19 @@ from fec_jax.train.augment import Augment
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
 
-T = TypeVar("T")
 Sources = Callable[[int], Source]
 
-FREE = ("every", "keep_checkpoints", "max_rollbacks", "parallel", "grid_images", "eval_images", "data.threads", "data.path")
+FREE = (
+    "every",
+    "keep_checkpoints",
+    "max_rollbacks",
+    "parallel",
+    "grid_images",
+    "eval_images",
+    "data.threads",
+    "data.path",
+)
 """Keys that may change when a run resumes: they change nothing that is learned."""
-
-
-class Keys:
-    """A config's values, each to be asked for once by its dotted name. `finish` complains of what nobody asked for."""
-
-    def __init__(self, config: ConfigDict):
-        self._values = dict(_flatten(config.to_dict()))
-        self._asked: set[str] = set()
-
-    def get(self, name: str, kind: type[T]) -> T:
-        """The value of `config.NAME` as `kind` (an int is a float, a list is a tuple). Raises UserError."""
-        if name not in self._values:
-            raise UserError(f"config.{name} is missing: see configs/common.py, which has every key")
-        self._asked.add(name)
-        value = self._values[name]
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if kind is tuple and isinstance(value, list):
-            value = tuple(value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise UserError(f"config.{name} is {value!r}: it must be of type {kind.__name__}")
-        return value
-
-    def number(self, name: str, low: float = 0.0, high: float = float("inf")) -> float:
-        """A float in [low, high]. Raises UserError."""
-        return _inside(name, self.get(name, float), low, high)
-
-    def whole(self, name: str, low: int = 0, high: float = float("inf")) -> int:
-        """An int in [low, high]. Raises UserError."""
-        return _inside(name, self.get(name, int), low, high)
-
-    def one_of(self, name: str, choices: Iterable[str]) -> Any:
-        """One of some words. Raises UserError."""
-        value, choices = self.get(name, str), tuple(choices)
-        if value not in choices:
-            raise UserError(f"config.{name} is {value!r}: it must be one of {', '.join(choices)}")
-        return value
-
-    def below(self, name: str) -> list[str]:
-        """The names right below a dotted name."""
-        return sorted({key[len(name) + 1 :].split(".")[0] for key in self._values if key.startswith(name + ".")})
-
-    def idle(self, name: str, neutral: Any, because: str) -> None:
-        """A key that the other settings leave no use for: it must be as `configs/common.py` has it. Raises UserError."""
-        if self.get(name, type(neutral)) != neutral:
-            raise UserError(f"config.{name} is {self._values[name]!r}, but it has no use with {because}: leave it {neutral!r}")
-
-    def finish(self) -> None:
-        """Raises UserError for a key that was not asked for."""
-        for name in sorted(self._values.keys() - self._asked):
-            close = difflib.get_close_matches(name, self._asked, n=1)
-            hint = f"; did you mean config.{close[0]}?" if close else ""
-            raise UserError(f"config.{name} is unknown{hint}")
 
 
 def build(config: ConfigDict) -> Run:
@@ -91,7 +46,7 @@ def build(config: ConfigDict) -> Run:
     Raises UserError, naming the key, for unknown, unused, missing and impossible values, data that is not there, and
     attributes that the data does not have.
     """
-    keys = Keys(config)
+    keys = Keys(config.to_dict())
     phases = _phases(keys)
     final_px = phases[-1].resolution_px
     train, test = _sources(keys, final_px)
@@ -102,10 +57,11 @@ def build(config: ConfigDict) -> Run:
     for phase in phases:
         if phase.batch % devices:
             raise UserError(
-                f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the {devices} devices "
-                f"(of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
+                f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the "
+                f"{devices} devices (of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
             )
-        train(phase.resolution_px), test(phase.resolution_px)
+        for source in (train, test):
+            source(phase.resolution_px)
     return run
 
 
@@ -115,7 +71,7 @@ def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
     def nothing(resolution_px: int) -> Source:
         raise UserError(f"no data at {resolution_px} px: this run was opened for its networks only")
 
-    keys = Keys(ConfigDict(config))
+    keys = Keys(config)
     return _run(keys, _phases(keys), names, nothing, nothing, config)
 
 
@@ -127,18 +83,22 @@ def bind(run: Run, workdir: Path) -> None:
     path = workdir / "config.json"
     if path.exists():
         try:
-            before = dict(_flatten(json.loads(path.read_text())))
+            before = dict(flatten(json.loads(path.read_text())))
         except (json.JSONDecodeError, AttributeError) as error:
             raise UserError(f"{path} cannot be read ({error}): use another --workdir") from error
-        now = dict(_flatten(run.config))
+        now = dict(flatten(run.config))
         for name in sorted(before.keys() | now.keys()):
             old, new = before.get(name, "absent"), now.get(name, "absent")
             if old != new and not any(name == free or name.startswith(free + ".") for free in FREE):
                 raise UserError(
-                    f"{workdir} holds a run with config.{name} = {old!r}, not {new!r}: use its config, or another --workdir"
+                    f"{workdir} holds a run with config.{name} = {old!r}, not {new!r}: "
+                    "use its config, or another --workdir"
                 )
-    workdir.mkdir(parents=True, exist_ok=True)
-    writers.write_text(path, json.dumps(run.config, indent=1) + "\n")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        writers.write_text(path, json.dumps(run.config, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"cannot write to {workdir} ({error.strerror}): use another --workdir") from error
 
 
 def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
@@ -219,7 +179,7 @@ def _attributes(keys: Keys, source: Source) -> tuple[str, ...]:
 def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
     dtype = keys.one_of("dtype", ("float32", "bfloat16"))
 
-    def width(name: str) -> dict[str, int]:
+    def width(name: str) -> dict[str, Any]:
         base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
         if base < final_px:
             raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
@@ -313,23 +273,6 @@ def _run(
     )
 
 
-def _inside(name: str, value: Any, low: float, high: float) -> Any:
-    if not low <= value <= high:
-        limit = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
-        raise UserError(f"config.{name} is {value}: it must be {limit}")
-    return value
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _plain(config: ConfigDict) -> dict[str, Any]:
     """The config as JSON gives it back (tuples are lists)."""
     return json.loads(json.dumps(config.to_dict()))
-
-

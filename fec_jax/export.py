@@ -1,4 +1,4 @@
-"""From a workdir to weights to hand out: the averaged generator and the discriminator of the newest grown checkpoint."""
+"""From a workdir to weights to hand out: averaged generator and discriminator of the newest grown checkpoint."""
 
 import json
 from pathlib import Path
@@ -62,4 +62,4 @@ def _weights(run: Run, trained: states.State, resolution_px: int, facts: dict[st
         data=data,
         training={"kimg": facts["nimg"] / 1000, "seed": run.seed, "config": run.config},
     )
-    return Weights(*jax.device_get((trained.g_ema, trained.d_params)), meta)
+    return Weights(jax.device_get(trained.g_ema), jax.device_get(trained.d_params), meta)

@@ -12,7 +12,7 @@ def pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 c"]:
 
 
 def pool_to(x: Float[Array, "b h w c"], size_px: int) -> Float[Array, "b {size_px} {size_px} c"]:
-    """Average pooling of a square image down to `size_px`, a divisor of its side (paper: how low resolutions are made)."""
+    """Average pooling of a square image down to `size_px`, a divisor of its side (paper, section "Training")."""
     b, h, _, c = x.shape
     if h % size_px:
         raise ValueError(f"cannot average-pool {h} px to {size_px} px: not a divisor")

@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
     from fec_jax import build, reporting
     from fec_jax.train import loop
 
-    workdir = Path(_WORKDIR.value)
+    workdir = Path(str(_WORKDIR.value))
     try:
         run = build.build(_CONFIG.value)
         for line in reporting.lines(run):
@@ -60,7 +60,9 @@ def _fail(message: str) -> None:
 def _parse(argv: Sequence[str]) -> list[str]:
     """absl's parser, with a line instead of a traceback for what a person can mistype."""
     try:
-        return flags.FLAGS(list(argv))
+        rest = flags.FLAGS(list(argv))
+        _CONFIG.value.lock()  # a config file that could not be read says so when it is first used
+        return rest
     except ModuleNotFoundError as error:
         _fail(f"the config imports {error.name!r}, which is not found: run this from the folder that holds configs/")
     except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:

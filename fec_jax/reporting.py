@@ -1,5 +1,6 @@
 """What a run will be, before it starts: phases, parameters, memory."""
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 
@@ -58,7 +59,9 @@ def step_bytes(run: Run, phase: schedule.Phase) -> int:
     clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
     vgg = jax.eval_shape(vgg16.load_params)
     step = functools.partial(steps.train_step, r, px, parallel.AXIS)
-    traced = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(whole.replace(history=split), batch, clock, vgg)
+    traced = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(
+        dataclasses.replace(whole, history=split), batch, clock, vgg
+    )
     return peak_bytes(traced.jaxpr)
 
 

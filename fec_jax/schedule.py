@@ -1,8 +1,8 @@
 """When the networks grow: a table, and one pure function of images seen.
 
-A run walks through resolutions 4, 8, ... px. Each begins with a fade, in which alpha goes from 0 to 1 and blends the new
-layers of G and D in, and goes on with a stable phase at alpha 1 (paper, section "Training"). Nothing else in the project
-knows where a phase begins: not the loop, not the checkpoints, not the learning rate.
+A run walks through resolutions 4, 8, ... px. Each begins with a fade, in which alpha goes from 0 to 1 and blends the
+new layers of G and D in, and goes on with a stable phase at alpha 1 (paper, section "Training"). Nothing else in the
+project knows where a phase begins: not the loop, not the checkpoints, not the learning rate.
 """
 
 import dataclasses
@@ -101,8 +101,8 @@ def at(phases: Sequence[Phase], nimg: int, *, warmup_kimg: float = 0.0) -> Momen
     """Where a run stands after `nimg` images: the moment that the next step takes place in.
 
     On a border the later phase counts; at and past the end the last phase does, with `done`. Alpha is
-    (nimg - start) / (end - start) in a fade and 1 otherwise. The learning rate rises linearly over the first `warmup_kimg`
-    of every resolution, so that fresh optimiser statistics do not throw the older layers off.
+    (nimg - start) / (end - start) in a fade and 1 otherwise. The learning rate rises linearly over the first
+    `warmup_kimg` of every resolution, so that fresh optimiser statistics do not throw the older layers off.
     """
     phase = next((p for p in phases if nimg < p.end_nimg), phases[-1])
     row = phase.row

@@ -17,7 +17,7 @@ LAYERS = (
     ("nets", "losses", "data"),
     ("metrics", "complete", "train"),
     ("train.loop",),
-    ("build", "reporting", "export"),
+    ("build", "keys", "reporting", "export"),
     ("main", "cli", "app"),
 )
 # third-party package -> the only modules that may see it

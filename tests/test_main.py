@@ -49,21 +49,8 @@ def test_the_workdir_tells_the_whole_run(reference):
         assert np.asarray(Image.open(path)).std() > 10
     lines = tiny.lines(reference)
     training = [line for line in lines if "g_loss" in line]
-    assert [line["nimg"] for line in training] == [
-        16,
-        32,
-        40,
-        48,
-        64,
-        80,
-        96,
-        112,
-        128,
-        144,
-        152,
-        *range(160, 257, 16),
-        264,
-    ]
+    borders = {40, 112, 152, 224, 264}
+    assert [line["nimg"] for line in training] == sorted({*range(16, 264, 16)} | borders)
     assert all(np.isfinite(v) for line in lines for v in line.values() if not isinstance(v, str))
     assert all(line["raw/feat"] > 0 for line in training if line["phase"].endswith("16 px"))
     figures = [line for line in lines if "eval/psnr_hole_center" in line]
@@ -94,7 +81,7 @@ def test_killed_and_resumed_equals_never_killed(reference, tmp_path):
 
 
 def test_sigterm_saves_and_the_same_command_goes_on(reference, halfway):
-    """Stopping a run (by the scheduler of a cluster, or Ctrl-C) loses work, looks like a failure, or changes the numbers."""
+    """Stopping a run (as schedulers and Ctrl-C do) loses work, looks like a failure, or changes numbers."""
     code, errors = tiny.train(halfway, fault=f"step:{MID_FADE_16 + 8}:TERM")
     assert code == 0, errors
     assert "SIGTERM" in errors
@@ -127,7 +114,7 @@ def snapshot(folder):
         (["--config=tests/tiny_config.py", "--workdir={new}", "--wrokdir=x"], "wrokdir"),
         (["--config=tests/tiny_config.py", "--workdir={new}", "--config.batch.px8=0"], "config.batch.px8"),
         (["--config=tests/tiny_config.py", "--workdir={used}", "--config.seed=1"], "config.seed"),
-        (["--config=tests/tiny_config.py", "--workdir={used}/config.json"], "config.json"),
+        (["--config=tests/tiny_config.py", "--workdir={used}/config.json"], "cannot write to"),
     ],
 )
 def test_mistakes_get_one_line(reference, tmp_path, options, told):

@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config.lr_warmup_kimg = 0.02
     config.generator.update({"base": 64, "cap": 8, "latent": 8})
     config.discriminator.update({"base": 64, "cap": 8})
-    config.loss.update({"rec": 20.0, "feat": 0.3, "bdy": 10.0, "r1_gamma": 1.0, "r1_every": 4})
+    config.loss.update({"rec": 20.0, "feat": 0.3, "bdy": 10.0, "r1_gamma": 0.002, "r1_every": 4})
     config.augment.update({"color": 0.1, "shift": 0.1})
     config.d_augment.shift = 0.1
     config.mask.center_share = 0.5

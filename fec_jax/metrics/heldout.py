@@ -21,7 +21,7 @@ Classify = Callable[[Images], Float[Array, "b n"]]
 
 
 def reconstruction_figures(predict: Predict, photos: HostImages, attrs: HostAttrs, batch: int = 16) -> dict[str, float]:
-    """`psnr_hole_center` (dB) and `l1_hole_center` (0..1), means over the photos, completed with their own attributes."""
+    """`psnr_hole_center` (dB) and `l1_hole_center` (0..1), means over photos completed with their own attributes."""
     totals = {"psnr_hole_center": 0.0, "l1_hole_center": 0.0}
     for real, labels, count in _batches(photos, attrs, batch):
         mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))

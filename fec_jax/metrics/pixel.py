@@ -1,4 +1,4 @@
-"""How far completions are from the photos, pixel by pixel. Images in [-1, 1]; errors are those of 8-bit values over 255."""
+"""How far completions are from the photos, pixel by pixel. Images in [-1, 1]; differences over 255 grey levels."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -8,12 +8,12 @@ from fec_jax.types import Images, Masks
 
 
 def l1_hole(completed: Images, real: Images, mask: Masks) -> Float[Array, " b"]:
-    """Mean absolute difference in the hole, in [0, 1]; both images rounded to 8 bits first, as a saved file would be."""
+    """Mean absolute difference in the hole, in [0, 1]; both images rounded to 8 bits first, as in a file."""
     return _mean(jnp.abs(_unit(completed) - _unit(real)), mask)
 
 
 def psnr_hole(completed: Images, real: Images, mask: Masks) -> Float[Array, " b"]:
-    """Peak signal to noise ratio in the hole, dB, of 8-bit images: -10 log10 of the mean squared difference of each image.
+    """Peak signal to noise ratio in the hole, dB, of 8-bit images: -10 log10 of each image's mean squared difference.
 
     At most 100 dB, for identical images. Averages over a data set are means of these, not of the squared differences.
     """

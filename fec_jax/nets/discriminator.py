@@ -25,7 +25,8 @@ class DownBlock(nn.Module):
 class Discriminator(nn.Module):
     """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
 
-    base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then empty).
+    base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then
+    empty).
     """
 
     max_px: int

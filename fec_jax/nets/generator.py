@@ -1,4 +1,4 @@
-"""G(masked, mask, wanted attributes): a U-shaped encoder and completion network that grows from 4 px (paper, section 3)."""
+"""G(masked, mask, wanted attributes): a U-shaped encoder and completion network that grows (paper, section 3)."""
 
 from typing import Literal
 

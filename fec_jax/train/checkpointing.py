@@ -1,7 +1,8 @@
 """Checkpoints on disk: the only place that knows orbax.
 
-`checkpoints/NIMG/` holds the state (arrays) and what belongs to it (JSON: position of the data, config, attribute names).
-Orbax writes aside and renames, so a folder named by a number is whole; a run killed while writing leaves the one before.
+`checkpoints/NIMG/` holds the state (arrays) and what belongs to it (JSON: position of the data, config, attribute
+names). Orbax writes aside and renames, so a folder named by a number is whole; a run killed while writing leaves the
+one before.
 """
 
 import logging
@@ -39,7 +40,7 @@ class Checkpoints:
         )
 
     def save(self, nimg: int, state: Any, facts: dict[str, Any]) -> None:
-        """Writes one in the background; `wait` returns when it is on disk. A checkpoint already there is left as it is."""
+        """Writes one in the background; `wait` returns when it is on disk. One already there is left as it is."""
         if nimg in self._manager.all_steps():
             return
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts))
@@ -56,8 +57,8 @@ class Checkpoints:
     def restore(self, shape_at: Callable[[int], Any]) -> tuple[Any, dict[str, Any]] | None:
         """The newest checkpoint that can be read, or None if there is none at all.
 
-        `shape_at(nimg)` gives the state's shapes and shardings. One that cannot be read (cut off by a full disk, say) is
-        passed over with a warning. Raises UserError if there are checkpoints and none can be read.
+        `shape_at(nimg)` gives the state's shapes and shardings. One that cannot be read (cut off by a full disk, say)
+        is passed over with a warning. Raises UserError if there are checkpoints and none can be read.
         """
         failures = []
         for nimg in reversed(self.saved()):
@@ -97,4 +98,3 @@ class Checkpoints:
         """Waits for what is being written, and lets go of the threads."""
         self._manager.wait_until_finished()
         self._manager.close()
-

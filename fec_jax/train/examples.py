@@ -1,7 +1,8 @@
-"""From a batch of uint8 photos to what the networks are given: all that is random about an example, drawn on the device.
+"""From a batch of uint8 photos to what the networks are given: all that is random about an example, drawn on the
+device.
 
-The keys come from the seed, a purpose and the example's place in the stream of all images ever seen, so an example is the
-same whatever the batch, the number of devices, or how often the run was stopped and resumed.
+The keys come from the seed, a purpose and the example's place in the stream of all images ever seen, so an example is
+the same whatever the batch, the number of devices, or how often the run was stopped and resumed.
 """
 
 import enum

@@ -1,7 +1,8 @@
 """The history buffer: D is shown earlier completions too, not only the newest ones (paper; Shrivastava et al. 2017).
 
-Every position of the global batch has a ring of its own, so the buffer is split over devices like the batch, and what is
-drawn does not depend on how many devices there are. Images are kept as uint8, as photos are, at the phase's resolution.
+Every position of the global batch has a ring of its own, so the buffer is split over devices like the batch, and what
+is drawn does not depend on how many devices there are. Images are kept as uint8, as photos are, at the phase's
+resolution.
 """
 
 from typing import Any
@@ -36,8 +37,8 @@ def mix(
 ) -> tuple[Images, History, Float[Array, ""]]:
     """What D is shown as fake, the buffer afterwards, and the fraction of the batch that came from the buffer.
 
-    While a ring has room, the fresh image is shown and kept. Once it is full, with probability `share` a random one of its
-    images is shown instead of the fresh one, which takes its place; otherwise the fresh one is shown and not kept.
+    While a ring has room, the fresh image is shown and kept. Once it is full, with probability `share` a random one of
+    its images is shown instead of the fresh one, which takes its place; otherwise the fresh one is shown and not kept.
     """
     depth = history.images.shape[1]
     if depth == 0:

@@ -229,8 +229,9 @@ class Trainer:
         self.rollbacks += 1
         if self.rollbacks > self.run.max_rollbacks:
             raise UserError(
-                f"gave up after {self.run.max_rollbacks} rollbacks: losses are not finite again at {error.nimg / 1000:.3f} "
-                f"kimg; the last good checkpoint is in {self.checkpoints.directory}; try a lower learning rate"
+                f"gave up after {self.run.max_rollbacks} rollbacks: losses are not finite again at "
+                f"{error.nimg / 1000:.3f} kimg; the last good checkpoint is in {self.checkpoints.directory}; "
+                "try a lower learning rate"
             )
         self.checkpoints.wait()
         skipped, phase = self.skipped, self.run.at(error.nimg).phase

@@ -27,7 +27,7 @@ def update(
 ) -> tuple[Params, optax.OptState]:
     """One step downhill. Layers that are not born yet have zero gradients, and stay where they are."""
     updates, opt = tx.update(grads, opt)
-    return optax.apply_updates(params, jax.tree.map(lambda u: -lr * u, updates)), opt
+    return jax.tree.map(lambda p, u: p - lr * u, params, updates), opt
 
 
 @dataclasses.dataclass(frozen=True)

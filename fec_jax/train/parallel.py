@@ -4,6 +4,7 @@ Both take and give the same arrays: the history and the batch are split along th
 `shard_map` is the default: it is what `jax.pmap` is built on today, and what JAX asks new code to use.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ def mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 def state_specs(state: State) -> State:
     """How each array of a state lies over the mesh: a tree of PartitionSpec in the state's structure."""
     specs = jax.tree.map(lambda _: SAME, state)
-    return specs.replace(history=jax.tree.map(lambda _: SPLIT, state.history))
+    return dataclasses.replace(specs, history=jax.tree.map(lambda _: SPLIT, state.history))
 
 
 def state_shardings(state: State, mesh: Mesh) -> State:
@@ -76,7 +77,9 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
 def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Params]) -> Step:
     """`jax.pmap` maps over a leading device axis, which is split off and put back here; the rest is passed as it is."""
     devices = list(mesh.devices.flat)
-    axes = jax.tree.map(lambda _: None, args[0]).replace(history=jax.tree.map(lambda _: 0, args[0].history))
+    axes = dataclasses.replace(
+        jax.tree.map(lambda _: None, args[0]), history=jax.tree.map(lambda _: 0, args[0].history)
+    )
     mapped = jax.pmap(step, AXIS, in_axes=(axes, 0, None, None), out_axes=(axes, None), devices=devices)
     split, sharding = len(devices), NamedSharding(mesh, SPLIT)
 
@@ -87,7 +90,7 @@ def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Params]) -> S
         return jax.tree.map(lambda x: jax.device_put(x.reshape(-1, *x.shape[2:]), sharding), tree)
 
     def call(state: State, batch: Batch, clock: Clock, vgg: Params) -> tuple[State, Metrics]:
-        state, metrics = mapped(state.replace(history=off(state.history)), off(batch), clock, vgg)
-        return state.replace(history=back(state.history)), metrics
+        state, metrics = mapped(dataclasses.replace(state, history=off(state.history)), off(batch), clock, vgg)
+        return dataclasses.replace(state, history=back(state.history)), metrics
 
     return call

@@ -11,7 +11,7 @@ from fec_jax.train.steps import Metrics
 
 
 class Window:
-    """Means over the steps since the last line of the log. Goes into the checkpoints, so that a resumed run logs the same."""
+    """Means over the steps since the last line of the log. Kept in checkpoints, so that a resumed run logs the same."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}

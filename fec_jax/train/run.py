@@ -28,9 +28,9 @@ class Run:
     """A run.
 
     train_source, test_source: give the photos at a resolution. config: what was read, as plain values, kept with every
-    checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of them).
-    keep_checkpoints: how many of the newest stay, besides those of the borders. max_rollbacks: after so many non-finite
-    steps the run gives up. threads: that read ahead.
+    checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of
+    them). keep_checkpoints: how many of the newest stay, besides those of the borders. max_rollbacks: after so many
+    non-finite steps the run gives up. threads: that read ahead.
     """
 
     recipe: Recipe
@@ -53,16 +53,13 @@ class Run:
     def new_state(self, phase: schedule.Phase) -> states.State:
         """The state before the first step, with a history as `phase` needs it."""
         r = self.recipe
-        return states.create(
-            self.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.history_depth
-        )
+        return states.create(self.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.history_depth)
 
     def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
         """Shapes and places of the state after `nimg` images."""
         shape = jax.eval_shape(lambda: self.new_state(self.at(nimg).phase))
-        return jax.tree.map(
-            lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shape, parallel.state_shardings(shape, mesh)
-        )
+        places = parallel.state_shardings(shape, mesh)
+        return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shape, places)
 
     def at(self, nimg: int) -> schedule.Moment:
         return schedule.at(self.phases, nimg, warmup_kimg=self.warmup_kimg)

@@ -1,5 +1,6 @@
 """All that a run carries from step to step: what a checkpoint holds."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -19,7 +20,7 @@ from fec_jax.types import Params
 
 @flax.struct.dataclass
 class State:
-    """nimg: images seen, int32 []. g_ema: moving average of `g_params`. history: split over devices; all else replicated."""
+    """nimg: images seen, int32 []. g_ema: average of `g_params`. history: split over devices, all else replicated."""
 
     nimg: Any
     g_params: Params
@@ -67,7 +68,8 @@ def enter(state: State, phase: Phase, g_adam: Adam, d_adam: Adam, depth: int) ->
     """
     if not phase.grows:
         return state
-    return state.replace(
+    return dataclasses.replace(
+        state,
         g_opt=g_adam.transform().init(state.g_params),
         d_opt=d_adam.transform().init(state.d_params),
         history=history.empty(phase.batch, depth, phase.resolution_px),

@@ -33,11 +33,12 @@ class Recipe:
 
     mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
     completed ones. adversarial: kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss.
-    rec_on_flipped: whether examples whose wish differs from the photo are still drawn to the photo inside the hole (paper).
-    r1_gamma, r1_every: weight of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that
-    leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy).
-    keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older completion.
-    feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature_chunk: see `vgg16.relu2_2`.
+    rec_on_flipped: whether examples whose wish differs from the photo are still drawn to the photo inside the hole
+    (paper). r1_gamma, r1_every: weight of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a
+    penalty that leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then `r1_every` times
+    as heavy). keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older
+    completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature_chunk: see
+    `vgg16.relu2_2`.
     """
 
     generator: Generator
@@ -129,9 +130,10 @@ def train_step(
     )
 
     def g(params: Params) -> Images:
-        return recipe.generator.apply(
+        image: Any = recipe.generator.apply(
             {"params": params}, ex.masked, ex.mask, ex.wanted_attrs, clock.alpha, resolution_px=resolution_px
         )
+        return image
 
     fake, pull_back = jax.vjp(g, state.g_params)
     d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock)
@@ -173,7 +175,8 @@ def d_step(
     b = real.shape[0]
 
     def d(params: Params, x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
-        return recipe.discriminator.apply({"params": params}, x, clock.alpha, resolution_px=resolution_px)
+        logits: Any = recipe.discriminator.apply({"params": params}, x, clock.alpha, resolution_px=resolution_px)
+        return logits
 
     def loss(params: Params) -> tuple[Float[Array, ""], dict[str, Array]]:
         logit, attr_logits = d(params, jnp.concatenate([real, shown]))
@@ -202,7 +205,7 @@ def d_step(
         recipe.d_adam.transform(), state.d_params, state.d_opt, grads, clock.lr * recipe.d_lr_factor
     )
     metrics["d_grad_norm"] = optax.tree.norm(grads)
-    return state.replace(d_params=params, d_opt=opt, history=remembered), metrics
+    return dataclasses.replace(state, d_params=params, d_opt=opt, history=remembered), metrics
 
 
 def g_losses(
@@ -221,7 +224,8 @@ def g_losses(
 
     def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
         x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
-        return recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
+        logits: Any = recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
+        return logits
 
     def bound(x: Images) -> Images:
         # A wish that contradicts the photo: inside the hole the photo is then no model (only if so configured).
@@ -248,7 +252,8 @@ def g_losses(
     if not ex.attrs.shape[1]:
         del losses["attr"]
 
-    raw, norms = dict.fromkeys(TERMS, jnp.zeros(())), dict.fromkeys(TERMS, jnp.zeros(()))
+    raw: dict[str, Float[Array, ""]] = {name: jnp.zeros(()) for name in TERMS}
+    norms = raw.copy()
     grad = jnp.zeros_like(fake)
     for name, loss in losses.items():
         raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
@@ -267,4 +272,4 @@ def g_step(recipe: Recipe, state: State, grads: Params, clock: Clock, batch: int
     params, opt = optimizers.update(recipe.g_adam.transform(), state.g_params, state.g_opt, grads, clock.lr)
     nimg = state.nimg + batch
     average = recipe.ema.update(state.g_ema, params, nimg.astype(jnp.float32), batch)
-    return state.replace(nimg=nimg, g_params=params, g_opt=opt, g_ema=average)
+    return dataclasses.replace(state, nimg=nimg, g_params=params, g_opt=opt, g_ema=average)

@@ -97,10 +97,10 @@ class Screen:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed:.1f}/{task.total:.1f} kimg"),
+                TextColumn("{task.completed}/{task.total} images"),
                 TimeRemainingColumn(),
             )
-            self._task = self._bar.add_task("training", total=total_nimg / 1000, completed=nimg / 1000)
+            self._task = self._bar.add_task("training", total=total_nimg, completed=nimg)
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
@@ -110,7 +110,7 @@ class Screen:
     def step(self, nimg: int, text: str) -> None:
         """Moves the bar, if there is one."""
         if self._bar:
-            self._bar.update(self._task, completed=nimg / 1000, description=text)
+            self._bar.update(self._task, completed=nimg, description=text)
 
     def line(self, text: str, *args: Any) -> None:
         """A line of the log, above the bar if there is one."""

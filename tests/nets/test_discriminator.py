@@ -78,9 +78,9 @@ def test_new_layers_gain_influence_with_alpha():
     params, x = params_of(), photos(16)
     for path in ("from_rgb_16", "down_16"):
         other = changed(params, path)
-        moved = [np.abs(run(16, other, x, a) - run(16, params, x, a)).mean() for a in (0.0, 0.1, 0.5, 1.0)]
+        moved = [np.abs(run(16, other, x, a) - run(16, params, x, a)).mean() for a in (0.0, 0.001, 0.1, 1.0)]
         assert moved[0] == 0, path
-        assert 0 < moved[1] < min(moved[2:]), path
+        assert 0 < moved[1] < 0.2 * min(moved[2:]), path
 
 
 def test_unborn_layers_have_no_say_and_no_gradient():

@@ -98,10 +98,10 @@ def test_new_layers_gain_influence_with_alpha(skip):
         other = changed(params, path)
         moved = [
             np.abs(run(skip, px, other, inputs, a) - run(skip, px, params, inputs, a)).mean()
-            for a in (0.0, 0.1, 0.5, 1.0)
+            for a in (0.0, 0.001, 0.1, 1.0)
         ]
         assert moved[0] == 0, path
-        assert 0 < moved[1] < min(moved[2:]), path
+        assert 0 < moved[1] < 0.2 * min(moved[2:]), path
 
 
 def test_the_image_is_blended_linearly_from_both_heads():

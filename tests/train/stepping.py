@@ -1,6 +1,6 @@
 """Three steps on four devices in every way there is; a program, since the number of devices is fixed when JAX starts.
 
-python stepping.py FOLDER: figures and states as FOLDER/results.npz, and one state as a checkpoint in FOLDER/checkpoints.
+python stepping.py FOLDER: figures and states go to FOLDER/results.npz, and one state to FOLDER/checkpoints.
 """
 
 import functools

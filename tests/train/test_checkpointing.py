@@ -15,7 +15,7 @@ from fec_jax.types import UserError
 FACTS = {
     "nimg": 7,
     "window": {"sums": {"raw/rec": 0.1 + 0.2, "tiny": 5e-324}, "count": 3},
-    "names": ["a", "b"],
+    "names": ["a"],
     "none": {},
 }
 

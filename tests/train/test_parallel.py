@@ -55,7 +55,7 @@ def test_all_ways_give_the_same(results, way):
 
 
 def test_the_comparison_sees_something(results):
-    """The test above compares steps that do nothing: no completion was remembered or shown again, nothing was learned."""
+    """The test above compares steps that do nothing: no completion is remembered and shown again, nothing learned."""
     got = results["shard_map"]
     find = {
         key: [v for name, v in got.items() if key in name] for key in ("from_history", "history.filled", "].finite")

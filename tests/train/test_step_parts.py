@@ -1,0 +1,166 @@
+"""The two halves of a step, on examples made by hand: what D is shown and learns, and what G's losses ask for where."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from smallest_step import ATTRS, LAMBDAS, RECIPE, B, batch_at, clock_at, only, part, start, vgg
+
+from fec_jax import images, masks
+from fec_jax.train import examples, history, steps
+from fec_jax.train.augment import Augment
+
+
+def examples_by_hand(flipped=(True, False, True, False), resolution_px=4):
+    real = images.to_float(jnp.asarray(batch_at(resolution_px)["real"]))
+    mask = jnp.broadcast_to(masks.center(resolution_px), (B, resolution_px, resolution_px, 1))
+    attrs = jnp.asarray(batch_at()["attrs"], jnp.float32)
+    wish = jnp.asarray(flipped)
+    wanted = jnp.where(wish[:, None] & (jnp.arange(ATTRS) == 0), 1 - attrs, attrs)
+    return examples.Examples(
+        real=real, mask=mask, masked=masks.cut(real, mask), attrs=attrs, wanted_attrs=wanted, flipped=wish
+    )
+
+
+def fake_at(resolution_px=4, seed=3):
+    return jax.random.uniform(jax.random.key(seed), (B, resolution_px, resolution_px, 3), minval=-1.0)
+
+
+STREAM = jnp.arange(B)
+
+
+def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS):
+    return part(steps.g_losses, recipe)(lambdas, start().d_params, ex, fake, STREAM, clock_at(), vgg())
+
+
+def by_place(grad):
+    """Of a gradient: for every example, its mean size in the hole and in the context."""
+    hole = np.asarray(masks.center(4))[:, :, 0] > 0
+    size = np.abs(np.asarray(grad)).mean(axis=3)
+    return size[:, hole].mean(axis=1), size[:, ~hole].mean(axis=1)
+
+
+@pytest.mark.parametrize("term", ["rec", "feat"])
+def test_rec_on_flipped_true_draws_every_hole_to_the_photo(term):
+    """Broken: the paper's behaviour, the default, is not to be had."""
+    hole, context = by_place(g_losses(examples_by_hand(), fake_at(), lambdas=only(**{term: 1.0}))[0])
+    assert (hole > 0).all()
+    assert (context > 0).all()
+
+
+@pytest.mark.parametrize("term", ["rec", "feat"])
+def test_rec_on_flipped_false_drops_the_hole_of_flipped_examples_only(term):
+    """Broken: a wish is punished for contradicting the photo, or examples without one learn nothing in the hole."""
+    recipe = dataclasses.replace(RECIPE, rec_on_flipped=False)
+    hole, context = by_place(g_losses(examples_by_hand(), fake_at(), recipe, only(**{term: 1.0}))[0])
+    np.testing.assert_array_equal(hole > 0, [False, True, False, True])
+    assert (context > 0).all()
+
+
+def test_no_feature_loss_below_its_resolution():
+    """Broken: VGG16 judges images far smaller than it has ever seen."""
+    recipe = dataclasses.replace(RECIPE, feature_min_px=16)
+    grad, raw, share = g_losses(examples_by_hand(), fake_at(), recipe, only(feat=1.0))
+    assert not np.asarray(grad).any()
+    assert raw["feat"] == 0
+    assert share["feat"] == 0
+
+
+def test_terms_that_ask_for_the_photo_vanish_at_the_photo():
+    """Broken: reconstruction, feature and boundary loss compare with something other than the photo."""
+    ex = examples_by_hand()
+    _, raw, _ = g_losses(ex, ex.real)
+    assert (raw["rec"], raw["feat"], raw["bdy"]) == (0, 0, 0)
+    assert raw["adv"] > 0
+    assert raw["attr"] > 0
+
+
+def test_the_attribute_loss_asks_for_the_wish():
+    """Broken: G is drawn to the photo's own attributes instead of those asked for."""
+    ex, fake = examples_by_hand(), fake_at()
+    _, raw, _ = g_losses(ex, fake)
+    apply = functools.partial(RECIPE.discriminator.apply, {"params": start().d_params}, resolution_px=4)
+    logits = apply(fake, 1.0)[1]
+    expected = optax.sigmoid_binary_cross_entropy(logits, ex.wanted_attrs).mean()
+    assert raw["attr"] == pytest.approx(float(expected), rel=1e-4)
+    assert raw["attr"] != pytest.approx(float(optax.sigmoid_binary_cross_entropy(logits, ex.attrs).mean()), rel=1e-4)
+
+
+def test_what_d_sees():
+    """Broken: `d_sees` is a dead knob, or D sees masked photos."""
+    ex, fake = examples_by_hand(), fake_at()
+    np.testing.assert_array_equal(steps.shown_to_d(RECIPE, ex, fake), fake)
+    completed = dataclasses.replace(RECIPE, d_sees="completed")
+    np.testing.assert_array_equal(steps.shown_to_d(completed, ex, fake), masks.paste(fake, ex.real, ex.mask))
+    hole, context = by_place(g_losses(ex, fake, completed, only(adv=1.0, attr=1.0))[0])
+    assert (hole > 0).all()
+    assert not context.any(), "G is judged by what D sees of it"
+
+
+def d_step(recipe, fake, buffer, nimg=0):
+    """D's parameters and figures after its step."""
+    state = start().replace(history=buffer, nimg=jnp.int32(nimg))
+    after, metrics = part(steps.d_step, recipe)(LAMBDAS, state, examples_by_hand(), fake, STREAM, clock_at())
+    return jax.device_get(after.d_params), jax.device_get(metrics)
+
+
+def test_d_learns_from_the_remembered_image():
+    """Broken: images of the buffer are drawn but D is shown the fresh ones all the same."""
+    old, fresh = images.to_float(images.to_uint8(fake_at(seed=4))), fake_at(seed=5)
+    full = history.History(images=images.to_uint8(old)[:, None], filled=jnp.ones(B, jnp.int32))
+    none = history.empty(B, 0, 4)
+    remembered, shown_old, shown_fresh = (d_step(RECIPE, *args) for args in ((fresh, full), (old, none), (fresh, none)))
+    assert remembered[1]["from_history"] == 1
+    assert remembered[1]["fake_logit"] == pytest.approx(float(shown_old[1]["fake_logit"]), rel=1e-4)
+    assert remembered[1]["fake_logit"] != pytest.approx(float(shown_fresh[1]["fake_logit"]), rel=1e-3)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), remembered[0], shown_old[0])
+
+
+def test_d_learns_the_attributes_of_photos():
+    """Broken: D learns attributes from completions, or from what was asked for, and G can talk it into anything."""
+    ex = examples_by_hand()
+    _, metrics = d_step(RECIPE, fake_at(), history.empty(B, 0, 4))
+    logits = RECIPE.discriminator.apply({"params": start().d_params}, ex.real, 1.0, resolution_px=4)[1]
+    expected = optax.sigmoid_binary_cross_entropy(logits, ex.attrs).mean()
+    assert metrics["d_attr"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_d_step_lowers_ds_loss():
+    """Broken: D walks uphill, or one of its two terms has the wrong sign (the paper's printed formula has)."""
+    fake, none = fake_at(), history.empty(B, 0, 4)
+    state = start().replace(history=none)
+    slow = clock_at().replace(lr=jnp.float32(1e-3))
+    first = None
+    for _ in range(3):
+        state, metrics = part(steps.d_step, RECIPE)(LAMBDAS, state, examples_by_hand(), fake, STREAM, slow)
+        first = first or metrics
+    assert metrics["d_loss"] + 2 * metrics["d_attr"] < first["d_loss"] + 2 * first["d_attr"]
+    assert metrics["real_logit"] - metrics["fake_logit"] > first["real_logit"] - first["fake_logit"]
+
+
+def test_gradient_penalty_is_lazy_and_heavier_for_it():
+    """Broken: the penalty comes every step or never, or is not made up for when it comes rarely."""
+    fake, none = fake_at(), history.empty(B, 0, 4)
+    plain = d_step(RECIPE, fake, none)[1]
+    lazy = dataclasses.replace(RECIPE, r1_gamma=3.0, r1_every=2)
+    due, skipped = d_step(lazy, fake, none, nimg=4 * B)[1], d_step(lazy, fake, none, nimg=5 * B)[1]
+    eager = d_step(dataclasses.replace(RECIPE, r1_gamma=6.0, r1_every=1), fake, none)[1]
+    assert plain["r1"] == 0
+    assert skipped["r1"] == 0
+    assert due["r1"] > 0
+    assert skipped["d_grad_norm"] == pytest.approx(float(plain["d_grad_norm"]), rel=1e-4)
+    assert due["d_grad_norm"] != pytest.approx(float(plain["d_grad_norm"]), rel=1e-3)
+    assert due["d_grad_norm"] == pytest.approx(float(eager["d_grad_norm"]), rel=1e-4)
+
+
+def test_d_augmentation_is_of_real_and_fake_alike():
+    """Broken: D tells photos from completions by the augmentation."""
+    recipe = dataclasses.replace(RECIPE, d_augment=Augment(shift=0.4))
+    fake, none = fake_at(), history.empty(B, 0, 4)
+    plain, changed = d_step(RECIPE, fake, none)[1], d_step(recipe, fake, none)[1]
+    for logit in ("real_logit", "fake_logit"):
+        assert changed[logit] != pytest.approx(float(plain[logit]), rel=1e-3)
