@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fec_jax
 from fec_jax import cli, export
 from fec_jax.complete.weights import Meta, Weights, load_weights, save_weights
 

@@ -1,6 +1,7 @@
 """The loop when things go wrong: losses that are not numbers, figures that cannot be made."""
 
 import dataclasses
+import gc
 import logging
 import types
 
@@ -110,6 +111,24 @@ def test_a_rollback_past_a_border(steps, tmp_path):
     assert finite(trainer.state)
     assert trainer.skipped == 8
     assert int(trainer.state.nimg) == 152
+
+
+@pytest.mark.filterwarnings("ignore:.*coroutine object:pytest.PytestUnraisableExceptionWarning")  # orbax's
+def test_a_broken_checkpoint_is_written_again(steps, tmp_path):
+    """After a full disk the run goes on from an older checkpoint for ever: broken ones stand in the way of new ones."""
+    train(tmp_path)
+    for nimg in (144, 152):
+        for path in (tmp_path / "checkpoints" / str(nimg) / "state").rglob("*"):
+            if path.is_file():
+                path.write_bytes(path.read_bytes()[:20])
+    first = len(steps.taken)
+    trainer = train(tmp_path)
+    assert steps.taken[first:] == [(n, n) for n in range(112, 152, 8)]
+    assert [line["nimg"] for line in training_lines(tmp_path)][-3:] == [128, 144, 152]
+    saved = checkpointing.Checkpoints(tmp_path / "checkpoints", read_only=True)
+    assert saved.read(152, trainer.run.state_shape(152, trainer.mesh))[1]["nimg"] == 152
+    saved.close()
+    gc.collect()
 
 
 def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
