@@ -72,7 +72,8 @@ def get_config() -> ConfigDict:
     config.ema = ConfigDict({"halflife_kimg": 10.0, "rampup": 0.05})  # [ours; Karras et al. 2020]
 
     # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
-    config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35, "center_share": 0.0})
+    config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35})
+    config.mask.update({"center_share": 0.0, "wide_share": 0.0})  # centre squares of 1/2 and 3/4 of the side instead
     config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped
 
     config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos

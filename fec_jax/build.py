@@ -217,6 +217,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
             cells=keys.whole("mask.cells", 1),
             threshold=keys.number("mask.threshold", 0, 1),
             center_share=keys.number("mask.center_share", 0, 1),
+            wide_share=keys.number("mask.wide_share", 0, 1),
         ),
         lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
         g_adam=adam("g_adam"),

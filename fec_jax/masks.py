@@ -20,6 +20,9 @@ from jaxtyping import Array, Float, Key
 from fec_jax import images
 from fec_jax.types import Images, Masks
 
+WIDE = 0.75
+"""Side of the wide centre square, as a share of the image's."""
+
 
 @dataclasses.dataclass(frozen=True)
 class MaskSampler:
@@ -27,7 +30,8 @@ class MaskSampler:
 
     min_side, max_side: the rectangle's sides, as a share of the image's side, drawn uniformly and independently.
     cells: side of the low-resolution noise image. threshold: noise above it is hole, so about `1 - threshold` of the
-    rectangle. center_share: probability of the centre square (half the side) instead.
+    rectangle. center_share, wide_share: probability of the centre square (half the side), and of the wide one (three
+    quarters of the side, the whole head of an aligned face), instead.
     """
 
     min_side: float = 0.3
@@ -35,6 +39,7 @@ class MaskSampler:
     cells: int = 4
     threshold: float = 0.35
     center_share: float = 0.0
+    wide_share: float = 0.0
 
     def __call__(self, keys: Key[Array, " b"], size_px: int) -> Float[Array, "b {size_px} {size_px} 1"]:
         """One binary mask per key."""
@@ -44,15 +49,16 @@ class MaskSampler:
             mask = rectangle_noise(
                 k_shape, size_px, self.min_side, self.max_side, cells=self.cells, threshold=self.threshold
             )
-            is_center = jax.random.bernoulli(k_choice, self.center_share)
-            return jnp.where(is_center, center(size_px), mask)
+            choice = jax.random.uniform(k_choice)
+            mask = jnp.where(choice < self.center_share + self.wide_share, center(size_px, WIDE), mask)
+            return jnp.where(choice < self.center_share, center(size_px), mask)
 
         return jax.vmap(one)(keys)
 
 
-def center(size_px: int) -> Float[Array, "{size_px} {size_px} 1"]:
-    """The centred square of half the side: rows and columns size/4 .. 3 size/4. `size_px` must be a multiple of 4."""
-    inside = (jnp.arange(size_px) >= size_px // 4) & (jnp.arange(size_px) < size_px - size_px // 4)
+def center(size_px: int, share: float = 0.5) -> Float[Array, "{size_px} {size_px} 1"]:
+    """The centred square whose side is `share` of the image's: by default rows and columns size/4 .. 3 size/4."""
+    inside = jnp.abs((jnp.arange(size_px) + 0.5) / size_px - 0.5) < share / 2
     return (inside[:, None] & inside[None, :]).astype(jnp.float32)[:, :, None]
 
 

@@ -34,25 +34,30 @@ def reconstruction_figures(predict: Predict, photos: HostImages, attrs: HostAttr
 def attribute_figures(
     predict: Predict, classify: Classify, photos: HostImages, attrs: HostAttrs, names: Sequence[str], batch: int = 16
 ) -> dict[str, float]:
-    """Agreement of `classify` with what was asked for, in [0, 1], centre mask, completed images.
+    """Agreement of `classify` with what was asked for, in [0, 1], of completed images.
 
-    For every attribute `attr_flipped/NAME`: it alone was asked for the other way round. `attr_kept/NAME`: nothing was.
+    The hole is the centre square of half the side (`center`), and that of three quarters (`wide`): hair, beard and chin
+    lie partly outside the first, where no completion can change them. For every attribute `attr_flipped_center/NAME`,
+    `attr_flipped_wide/NAME`: it alone was asked for the other way round. `attr_kept_.../NAME`: nothing was.
     `attr_real/NAME`: the untouched photos, what the classifier itself is worth. Each also as a mean over attributes.
     """
     n = len(names)
-    right = {kind: np.zeros(n) for kind in ("flipped", "kept", "real")}
+    sides = {"center": 0.5, "wide": masks.WIDE}
+    right = {f"{kind}_{side}": np.zeros(n) for kind in ("flipped", "kept") for side in sides} | {"real": np.zeros(n)}
     for real, labels, count in _batches(photos, attrs, batch):
-        mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))
-        masked = masks.cut(real, mask)
 
         def agrees(x: Images, wanted: Attrs, count: int = count) -> np.ndarray:
             return np.asarray((classify(x) > 0) == (wanted > 0.5))[:count].sum(axis=0)
 
         right["real"] += agrees(real, labels)
-        right["kept"] += agrees(masks.paste(predict(masked, mask, labels), real, mask), labels)
-        for i in range(n):
-            wanted = labels.at[:, i].set(1 - labels[:, i])
-            right["flipped"][i] += agrees(masks.paste(predict(masked, mask, wanted), real, mask), wanted)[i]
+        for side, share in sides.items():
+            mask = jnp.broadcast_to(masks.center(real.shape[1], share), (*real.shape[:3], 1))
+            masked = masks.cut(real, mask)
+            right[f"kept_{side}"] += agrees(masks.paste(predict(masked, mask, labels), real, mask), labels)
+            for i in range(n):
+                wanted = labels.at[:, i].set(1 - labels[:, i])
+                completed = masks.paste(predict(masked, mask, wanted), real, mask)
+                right[f"flipped_{side}"][i] += agrees(completed, wanted)[i]
     figures = {}
     for kind, counts in right.items():
         share = counts / len(photos)

@@ -53,17 +53,16 @@ class Viewer:
     def grid(self, path: Path, state: State, alpha: float, resolution_px: int) -> None:
         """A row per photo: real, masked, completed with its own attributes, and completed with each one flipped.
 
-        The first half of the rows has the centre mask, the others one of the training's kind.
+        The rows have the centre mask, the wide one, and one of the training's kind, in turn.
         """
         run = self._run
         photos, attrs = self._photos(resolution_px, run.grid_images)
         real, labels = images.to_float(photos), jnp.asarray(attrs, jnp.float32)
-        mask = jnp.broadcast_to(
-            masks.center(run.recipe.mask_px), (len(photos), run.recipe.mask_px, run.recipe.mask_px, 1)
-        )
-        drawn = run.recipe.sampler(jax.random.split(jax.random.key(run.seed), len(photos)), run.recipe.mask_px)
-        is_first = (jnp.arange(len(photos)) < (len(photos) + 1) // 2)[:, None, None, None]
-        mask = masks.pooled(jnp.where(is_first, mask, drawn), resolution_px)
+        px = run.recipe.mask_px
+        drawn = run.recipe.sampler(jax.random.split(jax.random.key(run.seed), len(photos)), px)
+        kinds = (masks.center(px), masks.center(px, masks.WIDE))
+        mask = jnp.stack([kinds[i % 3] if i % 3 < 2 else drawn[i] for i in range(len(photos))])
+        mask = masks.pooled(mask, resolution_px)
         masked = masks.cut(real, mask)
         predict, _ = self.functions(state, alpha, resolution_px)
         wishes = [labels] + [labels.at[:, i].set(1 - labels[:, i]) for i in range(len(run.attribute_names))]
@@ -92,7 +91,10 @@ def report(figures: dict[str, float], line: Callable[..., None], *, resolution_p
         line("held-out %d px, centre hole: %-10s PSNR %5.2f dB   L1 %.4f", resolution_px, name, psnr, l1)
     gain = figures["psnr_hole_center"] - figures["mean_face/psnr_hole_center"]
     line("held-out %d px, centre hole: %+.2f dB over the mean face", resolution_px, gain)
-    names = [key.removeprefix("attr_flipped/") for key in figures if key.startswith("attr_flipped/")]
+    prefix = "attr_flipped_center/"
+    names = [key.removeprefix(prefix) for key in figures if key.startswith(prefix)]
+    kinds = ("flipped_center", "flipped_wide", "kept_center", "kept_wide", "real")
     for name in names if whole else names[:1]:
-        shares = [100 * figures[f"attr_{kind}/{name}"] for kind in ("flipped", "kept", "real")]
-        line("attribute %-11s as asked: flipped %3.0f %%  kept %3.0f %%  (untouched photos %3.0f %%)", name, *shares)
+        shares = [100 * figures[f"attr_{kind}/{name}"] for kind in kinds]
+        text = "attribute %-11s as asked: flipped %3.0f %%, wide hole %3.0f %%; kept %3.0f %%, wide %3.0f %%; photos %3.0f %%"
+        line(text, name, *shares)

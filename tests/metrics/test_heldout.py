@@ -76,7 +76,7 @@ def read(x):
 def test_an_obedient_generator_is_always_right():
     """Broken: wishes are not passed on, or compared with the labels instead of the wish."""
     figures = heldout.attribute_figures(obedient, read, PHOTOS, LABELS, NAMES, batch=2)
-    for kind in ("flipped", "kept"):
+    for kind in ("flipped_center", "flipped_wide", "kept_center", "kept_wide"):
         assert [figures[f"attr_{kind}/{name}"] for name in (*NAMES, "mean")] == [1, 1, 1]
 
 
@@ -87,8 +87,8 @@ def test_a_generator_that_does_not_listen():
         return obedient(masked, mask, jnp.asarray(LABELS, jnp.float32))
 
     figures = heldout.attribute_figures(deaf, read, PHOTOS, LABELS, NAMES, batch=5)
-    assert figures["attr_flipped/mean"] == 0
-    assert figures["attr_kept/mean"] == 1
+    assert figures["attr_flipped_center/mean"] == figures["attr_flipped_wide/mean"] == 0
+    assert figures["attr_kept_center/mean"] == figures["attr_kept_wide/mean"] == 1
 
 
 def test_each_attribute_is_flipped_alone():
@@ -98,7 +98,7 @@ def test_each_attribute_is_flipped_alone():
         return obedient(masked, mask, attrs.at[:, 1].set(jnp.asarray(LABELS[:, 1], jnp.float32)))
 
     figures = heldout.attribute_figures(half, read, PHOTOS, LABELS, NAMES, batch=5)
-    assert [figures[f"attr_flipped/{name}"] for name in (*NAMES, "mean")] == [1, 0, 0.5]
+    assert [figures[f"attr_flipped_center/{name}"] for name in (*NAMES, "mean")] == [1, 0, 0.5]
 
 
 def test_wishes_differ_from_the_labels_in_one_attribute():
@@ -110,7 +110,7 @@ def test_wishes_differ_from_the_labels_in_one_attribute():
         return masked
 
     heldout.attribute_figures(predict, read, PHOTOS, LABELS, NAMES, batch=5)
-    assert sorted(d.sum(axis=0).tolist() for d in asked) == [[0, 0], [0, 5], [5, 0]]
+    assert sorted(d.sum(axis=0).tolist() for d in asked) == 2 * [[0, 0]] + 2 * [[0, 5]] + 2 * [[5, 0]]
 
 
 def test_the_classifier_itself_on_untouched_photos():
