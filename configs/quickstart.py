@@ -16,8 +16,8 @@ def get_config() -> ConfigDict:
     config.data.test_size = 128
     config.schedule.px4 = row(0, 3, 1e-3)
     config.schedule.px8 = row(2, 4, 1e-3)
-    config.schedule.px16 = row(3, 7, 1e-3)
-    config.schedule.px32 = row(4, 14, 1e-3, 5e-5)
+    config.schedule.px16 = row(2, 8, 1e-3)
+    config.schedule.px32 = row(2, 8, 1e-3, 5e-5)
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16})
     config.generator.update({"base": 512, "cap": 64, "latent": 64})
     config.discriminator.update({"base": 512, "cap": 64})

@@ -49,9 +49,8 @@ def build(config: ConfigDict) -> Run:
     keys = Keys(config.to_dict())
     phases = _phases(keys)
     final_px = phases[-1].resolution_px
-    train, test = _sources(keys, final_px)
-    names = _attributes(keys, train(final_px))
-    run = _run(keys, phases, names, functools.cache(train), functools.cache(test), _plain(config))
+    train, test = map(functools.cache, _sources(keys, final_px))
+    run = _run(keys, phases, train(final_px).attribute_names, train, test, _plain(config))
     keys.finish()
     devices, processes = jax.device_count(), jax.process_count()
     for phase in phases:
@@ -139,7 +138,7 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
 
 def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
     """Training and held-out photos by resolution."""
-    kind = keys.one_of("data.kind", ("drawn", "prepared"))
+    kind, names = keys.one_of("data.kind", ("drawn", "prepared")), keys.get("attributes", tuple)
     if kind == "drawn":
         seed = keys.whole("data.seed")
         for name, neutral in (("path", ""), ("train_split", "train"), ("test_split", "test")):
@@ -149,31 +148,23 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
             # Small faces are pooled from one set that stays in memory; large ones are drawn as they are needed.
             if final_px <= 128:
                 whole = DrawnFaces(size, final_px, seed, split)
-                return lambda px: Pooled(whole, px)
-            return lambda px: DrawnFaces(size, px, seed, split)
+                return lambda px: Pooled(whole, px, names)
+            return lambda px: Pooled(DrawnFaces(size, px, seed, split), px, names)
 
         return drawn(keys.whole("data.train_size", 1), "train"), drawn(keys.whole("data.test_size", 1), "test")
     for name, neutral in (("train_size", 8192), ("test_size", 256), ("seed", 0)):
         keys.idle(f"data.{name}", neutral, "config.data.kind = 'prepared'")
-    path, names = keys.get("data.path", str), keys.get("attributes", tuple)
+    path = keys.get("data.path", str)
     if not path:
         raise UserError("config.data.path is empty: give the folder that `fec prepare` wrote, --config.data.path=DIR")
     train, test = keys.get("data.train_split", str), keys.get("data.test_split", str)
+    if train == test:
+        raise UserError(f"config.data.train_split and test_split are both {train!r}: figures would be of known photos")
 
     def prepared(split: str) -> Sources:
         return lambda px: open_source(path, px, split, names or None)
 
     return prepared(train), prepared(test)
-
-
-def _attributes(keys: Keys, source: Source) -> tuple[str, ...]:
-    names = keys.get("attributes", tuple)
-    if names and names != source.attribute_names:
-        raise UserError(
-            f"config.attributes are {', '.join(names)}, but {source.name} has {', '.join(source.attribute_names)}: "
-            "leave config.attributes empty to take them all"
-        )
-    return source.attribute_names
 
 
 def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
@@ -204,7 +195,9 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
 
     def adam(name: str) -> optimizers.Adam:
         return optimizers.Adam(
-            b1=keys.number(f"{name}.b1", 0, 1), b2=keys.number(f"{name}.b2", 0, 1), eps=keys.number(f"{name}.eps")
+            b1=keys.number(f"{name}.b1", 0, 0.9999),
+            b2=keys.number(f"{name}.b2", 0, 0.9999),
+            eps=keys.number(f"{name}.eps", 1e-12),  # with 0, the zero gradients of unborn layers would become NaN
         )
 
     return steps.Recipe(
@@ -215,7 +208,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
             min_side=sides[0],
             max_side=sides[1],
             cells=keys.whole("mask.cells", 1),
-            threshold=keys.number("mask.threshold", 0, 1),
+            threshold=keys.number("mask.threshold", 0, 0.95),
             center_share=keys.number("mask.center_share", 0, 1),
             wide_share=keys.number("mask.wide_share", 0, 1),
         ),

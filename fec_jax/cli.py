@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import absl.logging
 import typer
 
 import fec_jax
@@ -47,6 +48,8 @@ class Unset(StrEnum):
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs `argv` (default: the process's arguments) and exits. 0 done, 2 an error of the user's."""
+    # Libraries warn of their own affairs here (how a checkpoint was sharded), which no user of `fec` can act on.
+    absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         app(args=None if argv is None else list(argv), prog_name="fec")
     except Exception as e:

@@ -1,6 +1,7 @@
 """The values of a config, asked for one by one: wrong, missing, unknown and idle keys each have their message."""
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -65,7 +66,7 @@ class Keys:
 
 
 def _inside(name: str, value: Any, low: float, high: float) -> Any:
-    if not low <= value <= high:
+    if not (low <= value <= high and math.isfinite(value)):
         limit = f"at least {low}" if high == float("inf") else f"from {low} to {high}"
         raise UserError(f"config.{name} is {value}: it must be {limit}")
     return value

@@ -7,8 +7,9 @@
 to that size by averaging areas; its image is brought back by bicubic interpolation. A hole outside the square is an
 error. Pixels outside the hole are never touched, so a large photo loses nothing but detail inside the hole.
 
-**No leak.** The hole is set to 0 at the photo's own size, before averaging: what lies under the mask cannot reach the
-network through a pixel at the rim that is only partly hole. The averaged mask is grey there.
+**No leak.** A pixel of the network's that the hole touches, wholly or in part, is a hole pixel: 1 in the mask and 0 in
+the masked image, as in training, where masks at the final resolution are binary. What lies under the mask cannot reach
+the network. Context pixels of the photo that fall into such a pixel are kept all the same, for the photo's are pasted.
 
 **Attributes that are not set** are read by the discriminator's attribute head from the photo as it was given, before
 the hole is cut. For editing, where the photo still holds the face, that keeps everything that the user did not ask to
@@ -142,11 +143,26 @@ def centred_square(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
 def network_input(
     photo: UInt8[np.ndarray, "s s 3"], hole: Bool[np.ndarray, "s s"], size_px: int
 ) -> tuple[Float[np.ndarray, "{size_px} {size_px} 3"], Float[np.ndarray, "{size_px} {size_px} 1"]]:
-    """`masked` in [-1, 1] and `mask` in [0, 1] at the network's size; the hole is cut before averaging (see above)."""
-    context = (~hole).astype(np.float32)
+    """`masked` in [-1, 1] and the binary `mask` at the network's size; see "No leak" above."""
+    mask = touched(hole, size_px)
+    # The hole is cut before averaging too: a running sum would carry its values on as rounding errors.
     # One channel at a time: a large photo in float64 would need four times the memory.
-    masked = [area(np.asarray(images.to_float(photo[..., c])) * context, size_px) for c in range(3)]
-    return np.stack(masked, -1), np.clip(area(hole, size_px), 0, 1)[..., None]
+    averaged = [area(np.where(hole, 0, np.asarray(images.to_float(photo[..., c]))), size_px) for c in range(3)]
+    return np.where(mask[..., None], 0, np.stack(averaged, -1)), mask[..., None].astype(np.float32)
+
+
+def touched(hole: Bool[np.ndarray, "h w"], size_px: int) -> Bool[np.ndarray, "{size_px} {size_px}"]:
+    """True in every new pixel whose area meets the hole."""
+    return _touched_rows(_touched_rows(hole, size_px).T, size_px).T
+
+
+def _touched_rows(hole: Bool[np.ndarray, "h w"], rows: int) -> Bool[np.ndarray, "{rows} w"]:
+    h, w = hole.shape
+    total = np.zeros((h + 1, w), np.int32)
+    np.cumsum(hole, axis=0, out=total[1:])
+    new = np.arange(rows)
+    first, last = new * h // rows, -(-(new + 1) * h // rows)
+    return total[last] > total[first]
 
 
 def area(x: Num[np.ndarray, "h w"] | Bool[np.ndarray, "h w"], size_px: int) -> Float[np.ndarray, "{size_px} {size_px}"]:

@@ -1,11 +1,13 @@
 """Reading and writing photos and masks: every kind of file becomes one `Photo`, or one clear error.
 
+Files are opened as `pictures` does it, like training photos; what the network sees is the same as in training.
+
 | the file holds                   | kept as     | remark                                                          |
 | -------------------------------- | ----------- | --------------------------------------------------------------- |
 | 8-bit RGB                        | RGB         | context pixels byte for byte                                    |
 | 8-bit grey; 1, 2, 4-bit grey     | L           | stays grey; the hole gets the luma of the completion            |
 | 16-bit grey (PNG)                | I;16        | stays 16 bit; the hole has the network's 8 bits                 |
-| grey or RGB with alpha           | LA, RGBA    | alpha kept everywhere, in the hole too; the network ignores it  |
+| grey or RGB with alpha           | LA, RGBA    | alpha kept everywhere, in the hole too; seen over white         |
 | palette                          | RGB, or RGBA | RGBA if the palette has transparency                            |
 | one transparent colour (PNG key) | LA, RGBA    | the key becomes an alpha channel                                |
 | CMYK (JPEG)                      | RGB         | by its own profile if it has one, else by Pillow's formula      |
@@ -24,25 +26,13 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
+from fec_jax import pictures
 from fec_jax.complete import files
 from fec_jax.types import UserError
 
-MAX_BYTES = 128 * 2**20
-MAX_PIXELS = 8192 * 8192
-FORMATS = ("PNG", "JPEG", "WEBP")
-
-_ORIENTATION, _SOFTWARE = 0x0112, 0x0131  # EXIF tags
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_SOFTWARE = 0x0131  # EXIF tag
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Photo:
     """A photo as its file holds it, upright, and as the network sees it.
 
     pixels   the file's own values [h, w, c]: c = 1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha; uint16: 16-bit grey
-    rgb      the same in 8-bit sRGB without alpha [h, w, 3]
+    rgb      the same in 8-bit sRGB, over white where it is transparent [h, w, 3]
     icc      the colour profile, or None
     """
 
@@ -66,7 +56,7 @@ class Photo:
     def replaced(self, fake: UInt8[np.ndarray, "h w 3"], where: Bool[np.ndarray, "h w"]) -> "Photo":
         """The photo with `fake` (8-bit sRGB) where `where` is true; alpha, and all values elsewhere, are its own."""
         colours = 1 if self.pixels.shape[2] < 3 else 3
-        values = _from_srgb(fake, colours, self.icc).astype(self.pixels.dtype)
+        values = pictures.from_srgb(fake, colours, self.icc).astype(self.pixels.dtype)
         if self.pixels.dtype == np.uint16:
             values *= 257  # 255 becomes 65535
         pixels, rgb = self.pixels.copy(), self.rgb.copy()
@@ -78,28 +68,16 @@ class Photo:
 def read_photo(path: Path) -> Photo:
     """Reads a PNG, JPEG or WEBP by the table at the top of this file.
 
-    Raises UserError: no such file, another format, damaged, over MAX_BYTES or MAX_PIXELS, 16-bit colour, animated.
+    Raises UserError: no such file, another format, damaged, too large, 16-bit colour, animated.
     """
     image = _open(path, "photo")
-    icc = image.info.get("icc_profile") or None
-    if image.mode == "CMYK":
-        rgb = _transformed(image, icc, None, "RGB") or image.convert("RGB")
-        return Photo(np.asarray(rgb), np.asarray(rgb))  # the CMYK profile does not describe RGB values
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
-    elif image.mode == "1":
-        image = image.convert("L")
-    if "transparency" in image.info and image.mode in ("L", "RGB"):
-        image = image.convert(image.mode + "A")
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
-        raise UserError(
-            f"photo {path} has colour mode {image.mode}, which is not supported: save it as an 8-bit RGB PNG"
-        )
+    try:
+        image = pictures.plain(image)
+    except pictures.PictureError as e:
+        raise _refused(path, "photo", e) from e
     pixels = np.asarray(image)
     pixels = pixels.reshape(*pixels.shape[:2], -1).copy()
-    colours = 1 if pixels.shape[2] < 3 else 3
-    eight_bit = pixels if pixels.dtype == np.uint8 else np.round(pixels / 257).astype(np.uint8)
-    return Photo(pixels, _to_srgb(eight_bit[..., :colours], icc), icc)
+    return Photo(pixels, pictures.seen(image), image.info.get("icc_profile") or None)
 
 
 def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False) -> Bool[np.ndarray, "h w"]:
@@ -188,49 +166,15 @@ def _open(path: Path, what: str) -> Image.Image:
     if not path.is_file():
         raise UserError(f"{what} {path} is not a file: give a PNG, JPEG or WEBP")
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{what} {path} is over {MAX_BYTES // 2**20} MiB: make it smaller")
-        data = path.read_bytes()
-    except OSError as e:
-        raise UserError(f"cannot read {what} {path}: {e.strerror or e}; check its permissions") from e
-    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our cap is lower
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(
-                    f"{what} {path} has {image.width} x {image.height} px, over the limit of {MAX_PIXELS // 10**6} "
-                    "megapixels: make it smaller"
-                )
-            # A JPEG's further pictures are previews and depth maps; the first one is the photo.
-            if image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
-                raise UserError(f"{what} {path} is an animation: save the one picture you mean as a PNG")
-            image.load()
-    except UserError:
-        raise
-    except Image.UnidentifiedImageError as e:
-        raise UserError(f"cannot read {what} {path}: not a PNG, JPEG or WEBP picture; convert it to PNG") from e
-    except Image.DecompressionBombError as e:
-        raise UserError(f"{what} {path} is over the limit of {MAX_PIXELS // 10**6} megapixels: make it smaller") from e
-    except Exception as e:  # Pillow raises OSError, SyntaxError, ValueError, struct.error ... for damaged files
-        raise UserError(f"cannot read {what} {path}: the file is damaged ({_line(e)}); save it again") from e
-    if what == "photo" and data[:4] == b"\x89PNG" and data[24] == 16 and data[25] != 0:
-        # Pillow would drop the low byte of 16-bit colour without a word.
-        raise UserError(f"photo {path} has 16 bits per colour, which cannot be kept: save it as an 8-bit PNG")
-    return _upright(image)
+            return pictures.open_picture(path, still=True, full_depth=what == "photo")
+    except pictures.PictureError as e:
+        raise _refused(path, what, e) from e
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
-        turn = None
-    if turn is None:
-        return image
-    info = image.info
-    image = image.transpose(turn)
-    image.info = info
-    return image
+def _refused(path: Path, what: str, error: pictures.PictureError) -> UserError:
+    return UserError(f"cannot use {what} {path} ({error}): {error.advice}")
 
 
 def _encode(path: Path, image: Image.Image, buffer: io.BytesIO, **options) -> None:
@@ -238,37 +182,6 @@ def _encode(path: Path, image: Image.Image, buffer: io.BytesIO, **options) -> No
         image.save(buffer, **options)
     except (OSError, ValueError) as e:  # e.g. a side over WEBP's 16383 px
         raise UserError(
-            f"cannot write {path}: {_line(e)}; use a .png of at most {MAX_PIXELS // 10**6} megapixels"
+            f"cannot write {path}: {pictures.one_line(e)}; "
+            f"use a .png of at most {pictures.MAX_PIXELS // 10**6} megapixels"
         ) from e
-
-
-def _to_srgb(pixels: UInt8[np.ndarray, "h w k"], icc: bytes | None) -> UInt8[np.ndarray, "h w 3"]:
-    """Grey (k = 1) or RGB (k = 3) values under the profile `icc` to sRGB."""
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return np.array(_transformed(image, icc, None, "RGB") or image.convert("RGB"))
-
-
-def _from_srgb(rgb: UInt8[np.ndarray, "h w 3"], colours: int, icc: bytes | None) -> UInt8[np.ndarray, "h w {colours}"]:
-    """sRGB to grey (`colours` 1) or RGB (3) values under the profile `icc`."""
-    mode, image = "L" if colours == 1 else "RGB", Image.fromarray(rgb)
-    values = np.array(_transformed(image, None, icc, mode) or image.convert(mode))
-    return values.reshape(*values.shape[:2], colours)
-
-
-def _transformed(image: Image.Image, source: bytes | None, target: bytes | None, mode: str) -> Image.Image | None:
-    """`image` from one ICC profile to another (None: sRGB); None if both are sRGB or the profile does not work."""
-    if source is None and target is None:
-        return None
-    srgb = ImageCms.createProfile("sRGB")
-    try:
-        old, new = (srgb if p is None else io.BytesIO(p) for p in (source, target))
-        # Positional names differ between stubs and library; relative colorimetric keeps white white both ways.
-        return ImageCms.profileToProfile(
-            image, old, new, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode=mode
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-
-
-def _line(e: Exception) -> str:
-    return " ".join(str(e).split()) or type(e).__name__

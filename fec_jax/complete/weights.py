@@ -150,7 +150,7 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
         # Settings that do not make a network raise here.
         meta.g_shapes()
         meta.d_shapes()
-    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as e:
+    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
         text = " ".join(str(e).split())[:120]
         raise UserError(f"weights {path} have damaged metadata ({text}): export them again") from e
     return meta

@@ -85,7 +85,7 @@ def read_table(path: Path | str) -> AttributeTable:
     lines = _lines(path)
     if not lines:
         raise UserError(f"{path} is empty: expected a CSV with a header line, or a table in CelebA's format")
-    if lines[0].strip().isdigit():
+    if lines[0].strip().isdecimal():
         return _parse_celeba(lines, path)
     if "," in lines[0]:
         return _parse_csv(lines, path)
@@ -117,18 +117,21 @@ def _parse_celeba(lines: Sequence[str], path: Path | str) -> AttributeTable:
 
 def _parse_csv(lines: Sequence[str], path: Path | str) -> AttributeTable:
     """A CSV with the header `image_id[,split],Name,Name,...` and 0/1 or -1/1 in the attribute columns."""
-    header = [cell.strip() for cell in next(csv.reader(lines[:1]))]
+    header = _cells(lines[0], path, 1)
     if header[0].lower() not in _ID_COLUMNS:
         raise UserError(f"{path} line 1: the first column is {header[0]!r}; it must be image_id (a file name)")
     lowered = [name.lower() for name in header]
     split_column = lowered.index("split") if "split" in lowered else None
     names = tuple(name for i, name in enumerate(header) if i not in (0, split_column))
-    rows = (
-        (number, [cell.strip() for cell in next(csv.reader([line]))])
-        for number, line in enumerate(lines[1:], start=2)
-        if line.strip()
-    )
+    rows = ((number, _cells(line, path, number)) for number, line in enumerate(lines[1:], start=2) if line.strip())
     return _table(names, rows, path, split_column)
+
+
+def _cells(line: str, path: Path | str, number: int) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line]))]
+    except csv.Error as error:
+        raise UserError(f"{path} line {number}: not a line of a CSV ({error})") from None
 
 
 def _table(
@@ -198,7 +201,7 @@ def read_mapping(path: Path | str) -> dict[str, str]:
         cells = line.split()
         if not cells or (number == 1 and cells[0] == "idx"):
             continue
-        if len(cells) != 3 or not cells[0].isdigit():
+        if len(cells) != 3 or not cells[0].isdecimal():
             raise UserError(f"{path} line {number}: expected 'idx orig_idx orig_file', found {line[:60]!r}")
         mapping[cells[0]] = image_id(cells[2])
     if not mapping:

@@ -29,7 +29,10 @@ MAX_UNREADABLE = 0.05
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What a run of `fec prepare` did. `unreadable` pairs a file with the reason; `already_done` lists resolutions."""
+    """What a run of `fec prepare` did. `unreadable` pairs a file with the reason; `already_done` lists resolutions.
+
+    `dropped_shards`: finished parts of an interrupted run that was of other photos, labels or resolutions.
+    """
 
     out: str
     resolutions: tuple[int, ...]
@@ -40,6 +43,7 @@ class PrepareReport:
     unlabelled: tuple[str, ...]
     absent_photos: tuple[str, ...]
     resumed_photos: int
+    dropped_shards: int
     seconds: float
 
     def lines(self) -> list[str]:
@@ -53,6 +57,11 @@ class PrepareReport:
             lines.append(f"already there: {', '.join(map(str, self.already_done))} px")
         if self.resumed_photos:
             lines.append(f"continued an interrupted run: {self.resumed_photos} photos were done")
+        if self.dropped_shards:
+            lines.append(
+                f"dropped {self.dropped_shards} finished parts of an interrupted run: "
+                "it was of other photos, labels or resolutions"
+            )
         lines += [f"could not use {name}: {reason}" for name, reason in self.unreadable]
         if self.unlabelled:
             lines.append(
@@ -133,30 +142,33 @@ def prepare(
     fingerprint = listing.fingerprint()
     done = _finished(root, wanted, fingerprint)
     pending = [px for px in wanted if px not in done]
-    result = convert.Result(bad=[] if pending else _previous_unreadable(root))
-    if pending:
-        workers = workers or min(16, os.cpu_count() or 1)
-        try:
-            convert.open_partial(root, pending, wanted[-1], fingerprint)
+    result, dropped = convert.Result(bad=[] if pending else _previous_unreadable(root)), 0
+    try:
+        if pending:
+            workers = workers or min(16, os.cpu_count() or 1)
+            dropped = convert.open_partial(root, pending, wanted[-1], fingerprint)
             result = convert.write_all(listing, root, pending, wanted[-1], max_unreadable, workers, progress)
             convert.publish(listing, root, pending, done, result)
-        except OSError as error:
-            reason = error.strerror or error
-            raise UserError(f"cannot write to {root}: {reason}; run the same command again to go on") from None
-    metadata = records.read_metadata(root, wanted[-1]) or {}
-    report = PrepareReport(
-        out=os.fspath(root),
-        resolutions=tuple(wanted),
-        already_done=tuple(done),
-        counts=metadata["counts"],
-        attribute_names=listing.attribute_names,
-        unreadable=tuple(result.bad),
-        unlabelled=listing.unlabelled,
-        absent_photos=listing.absent_photos,
-        resumed_photos=result.resumed,
-        seconds=round(time.perf_counter() - start, 2),
-    )
-    convert.write_json(root / "report.json", asdict(report))
+        else:
+            convert.sweep(root)
+        metadata = records.read_metadata(root, wanted[-1]) or {}
+        report = PrepareReport(
+            out=os.fspath(root),
+            resolutions=tuple(wanted),
+            already_done=tuple(done),
+            counts=metadata["counts"],
+            attribute_names=listing.attribute_names,
+            unreadable=tuple(result.bad),
+            unlabelled=listing.unlabelled,
+            absent_photos=listing.absent_photos,
+            resumed_photos=result.resumed,
+            dropped_shards=dropped,
+            seconds=round(time.perf_counter() - start, 2),
+        )
+        convert.write_json(root / "report.json", asdict(report))
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write to {root}: {reason}; run the same command again to go on") from None
     return report
 
 

@@ -1,7 +1,8 @@
 """Where training images come from: the `Source` protocol, and the one that reads what `fec prepare` wrote."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ import tensorflow_datasets as tfds
 from fec_jax.data.attributes import select
 from fec_jax.data.builders import records
 from fec_jax.data.builders.photo import from_png
+from fec_jax.pictures import one_line
 from fec_jax.types import HostAttrs, HostImages, UserError
 
 _KEEP_BYTES = 256 * 2**20
@@ -39,12 +41,21 @@ class Source(Protocol):
 class PreparedPhotos:
     """A split of a prepared data set at one resolution; made by `open_source`."""
 
-    def __init__(self, data_source: Any, name: str, resolution_px: int, metadata: dict[str, Any], columns: list[int]):
+    def __init__(
+        self,
+        data_source: Any,
+        name: str,
+        resolution_px: int,
+        metadata: dict[str, Any],
+        columns: list[int],
+        folder: Path,
+    ):
         self.name = name
         self.resolution_px = resolution_px
         self.attribute_names = tuple(metadata["attribute_names"][column] for column in columns)
         self.license = str(metadata["license"])
         self._records = data_source
+        self._folder = folder
         self._columns = columns
         # Decoded photos, where a split is small enough to keep: later epochs then cost a copy instead of a PNG decoder.
         shape = (len(data_source), resolution_px, resolution_px, 3)
@@ -76,9 +87,33 @@ class PreparedPhotos:
             self._known[index] = True
         return self._images[wanted], self._attrs[wanted]
 
+    def check(self) -> None:
+        """Reads the first record and the last. Raises `UserError` when they are damaged or not there."""
+        for index in {0, len(self) - 1}:
+            self._decode(index)
+
     def _decode(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        record = self._records[index]
-        return from_png(record["image"]), record["attributes"][self._columns]
+        r = self.resolution_px
+        with _damage(self._folder, f"record {index}: "):
+            record = self._records[index]
+            image = from_png(record["image"])
+            if image.shape != (r, r, 3):
+                raise ValueError(f"shape {image.shape}")
+            return image, record["attributes"][self._columns]
+
+
+@contextlib.contextmanager
+def _damage(folder: Path, where: str = "") -> Iterator[None]:
+    """Whatever goes wrong while reading files that were whole when they were written, as one line for the user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # array_record, TFDS, protobuf, Pillow: each has its own
+        raise UserError(
+            f"the prepared data in {folder} is damaged ({where}{one_line(error)[:200]}): delete the folder of "
+            "that resolution and run the same `fec prepare` again"
+        ) from error
 
 
 def open_source(
@@ -88,7 +123,8 @@ def open_source(
 
     attributes   which labels to give, in which order; default: all that were prepared
 
-    Raises `UserError` when the folder is absent or no prepared data set, or lacks the resolution, split or attribute.
+    Raises `UserError` when the folder is absent or no prepared data set, lacks the resolution, split or attribute, or
+    is damaged (the description, the files' number, the first or the last record; the others show when they are read).
     """
     root = Path(path)
     if not root.is_dir():
@@ -113,6 +149,12 @@ def open_source(
         raise UserError(f"{root} has no split {split!r}; it has: {existing}")
     names = tuple(metadata["attribute_names"])
     columns = select(attributes, names, str(root)) if attributes is not None else list(range(len(names)))
-    builder: Any = tfds.builder_from_directory(records.config_dir(root, resolution_px))
-    data_source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-    return PreparedPhotos(data_source, builder.name, resolution_px, metadata, columns)
+    folder = records.config_dir(root, resolution_px)
+    with _damage(folder):
+        builder: Any = tfds.builder_from_directory(folder)
+        data_source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+        if len(data_source) != metadata["counts"][split]:
+            raise ValueError(f"{len(data_source)} records of {split}, not {metadata['counts'][split]}")
+        source = PreparedPhotos(data_source, builder.name, resolution_px, metadata, columns, folder)
+        source.check()
+    return source

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fec_jax import images, masks
+from fec_jax.data.source import Source
 from fec_jax.metrics import pixel
 from fec_jax.types import Attrs, HostAttrs, HostImages, Images, Masks
 
@@ -66,9 +67,12 @@ def attribute_figures(
     return figures
 
 
-def mean_face(photos: HostImages) -> Predict:
-    """The baseline that fills every hole with the average of the training photos."""
-    mean = images.to_float(photos.mean(axis=0, dtype=np.float64).round().astype(np.uint8))
+def mean_face(source: Source, most: int = 2048) -> Predict:
+    """The baseline that fills every hole with the average of the training photos (of the first `most`)."""
+    count, total = min(len(source), most), 0.0
+    for start in range(0, count, 64):
+        total = total + source.load(range(start, min(start + 64, count)))[0].sum(axis=0, dtype=np.float64)
+    mean = images.to_float(np.rint(total / count).astype(np.uint8))
     return lambda masked, mask, attrs: jnp.broadcast_to(mean, masked.shape)
 
 

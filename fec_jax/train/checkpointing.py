@@ -44,7 +44,8 @@ class Checkpoints:
         if nimg in self._manager.all_steps():
             return
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts))
-        self._manager.save(nimg, args=args)
+        if not self._manager.save(nimg, args=args):
+            raise RuntimeError(f"the checkpoint of {nimg} images was refused: {self.directory} holds a later one")
 
     def wait(self) -> None:
         """Until everything saved is on disk. Raises what went wrong while writing (a full disk, for one)."""
@@ -88,11 +89,20 @@ class Checkpoints:
         restored = self._manager.restore(nimg, args=ocp.args.Composite(facts=ocp.args.JsonRestore()))
         return restored["facts"]
 
-    def forget_after(self, nimg: int) -> None:
-        """Removes the checkpoints past `nimg`: they belong to a stretch that is to be gone through again."""
+    def set_aside_after(self, nimg: int) -> None:
+        """Moves the checkpoints past `nimg` to `unreadable/` beside this folder, so that the stretch can be saved anew.
+
+        Moved, not deleted: what could not be read may be whole, and the disk to blame.
+        """
         self.wait()
         for later in [n for n in self.saved() if n > nimg]:
-            self._manager.delete(later)
+            place = self.directory.parent / "unreadable" / str(later)
+            while place.exists():
+                place = place.with_name(place.name + "_")
+            place.parent.mkdir(exist_ok=True)
+            (self.directory / str(later)).replace(place)
+            log.warning("moved the checkpoint of %d images to %s", later, place)
+        self._manager.reload()
 
     def close(self) -> None:
         """Waits for what is being written, and lets go of the threads."""

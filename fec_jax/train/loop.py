@@ -1,10 +1,13 @@
 """The training loop: the one place where the clock advances, data meets the step, and things are written."""
 
 import collections
+import contextlib
+import fcntl
 import functools
 import logging
 import resource
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +55,12 @@ class Trainer:
         self.state: states.State
         self.skipped, self.rollbacks, self.window = 0, 0, Window()
 
-    def train(self) -> None:
+    def train(self, stop: Stop) -> None:
         """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
         nimg = self._restore()
         self.metrics = writers.Metrics(self.workdir, nimg)
         self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg)
-        with Stop() as stop, self.screen.shown():
+        with self.screen.shown():
             try:
                 while not self.run.at(nimg).done and not stop.asked:
                     try:
@@ -81,7 +84,8 @@ class Trainer:
             self.skipped, self.rollbacks = facts["skipped"], max(facts["rollbacks"], self.rollbacks)
             self.window = Window.from_facts(facts["window"])
             nimg = facts["nimg"]
-            self.checkpoints.forget_after(nimg)  # newer ones that could not be read
+            self._check(facts)
+            self.checkpoints.set_aside_after(nimg)  # newer ones that could not be read
             log.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
             return nimg
         self.state = parallel.place(self.run.new_state(self.run.phases[0]), self.mesh)
@@ -96,9 +100,22 @@ class Trainer:
             "window": self.window.facts(),
             "config": self.run.config,
             "attribute_names": list(self.run.attribute_names),
-            "data": {"name": self.source.name, "license": self.source.license},
+            "data": self._data_facts(),
         }
         self.checkpoints.save(nimg, self.state, facts)
+
+    def _data_facts(self) -> dict[str, Any]:
+        return {"name": self.source.name, "license": self.source.license, "size": len(self.source)}
+
+    def _check(self, facts: dict[str, Any]) -> None:
+        """Raises UserError if the data is not what the run was started on: labels or order would mean other things."""
+        now = {"attribute_names": list(self.run.attribute_names), "data": self._data_facts()}
+        for name, value in now.items():
+            if facts[name] != value:
+                raise UserError(
+                    f"the data of this run has changed: {name} was {facts[name]}, is {value}; "
+                    "bring the old data back (config.data.path), or use another --workdir"
+                )
 
     def _phase(self, nimg: int, stop: Stop) -> int:
         """Trains to the end of the phase that `nimg` lies in, or to a signal. Returns the images seen."""
@@ -234,6 +251,7 @@ class Trainer:
                 "try a lower learning rate"
             )
         self.checkpoints.wait()
+        jax.tree.map(lambda x: x.delete(), self.state)  # room for the one that is read
         skipped, phase = self.skipped, self.run.at(error.nimg).phase
         nimg = self._restore()
         self.skipped = skipped + error.nimg - nimg + phase.batch
@@ -262,8 +280,23 @@ def train(run: Run, workdir: Path) -> None:
 
     Raises UserError for checkpoints that do not fit, and when losses stay non-finite.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    Trainer(run, workdir).train()
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with Stop() as stop, _locked(workdir):
+            Trainer(run, workdir).train(stop)
+    except OSError as error:
+        raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error
+
+
+@contextlib.contextmanager
+def _locked(workdir: Path) -> Iterator[None]:
+    """Keeps a second training out of the workdir. The lock goes with the process, however that ends."""
+    with (workdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another training is running in {workdir}: stop it, or use another --workdir") from error
+        yield
 
 
 def _crossed(before: int, nimg: int, kimg: float) -> bool:

@@ -61,7 +61,8 @@ def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
 def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, Clock, Params]) -> Step:
     """Compiles the per-device `step` for arguments like `args` (arrays, or shapes with shardings) and returns it.
 
-    The state is donated: the one passed in cannot be used again. Raises ValueError for an unknown mode.
+    The state is donated: the one passed in cannot be used again. (`pmap` compiles at the first call, and donates
+    nothing: it needs room for two states.) Raises ValueError for an unknown mode.
     """
     if mode == "shard_map":
         specs = state_specs(args[0])

@@ -91,7 +91,8 @@ class Metrics:
 
     share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
     each loss says in what G learns, before the way through G, which is the same for all.
-    real_logit, fake_logit: D's. finite: whether every loss and gradient of this step is a number.
+    r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's. finite: whether
+    every loss and gradient of this step is a number.
     """
 
     g_loss: Any
@@ -142,7 +143,9 @@ def train_step(
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
 
     g_loss, g_norm = total(raw, recipe.lambdas), optax.tree.norm(g_grads)
-    numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"]])
+    # The parameters too: a gradient can be finite and the step that Adam makes of it not.
+    params = optax.tree.norm((g_state.g_params, g_state.d_params))
+    numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"], params])
     finite = jnp.all(jnp.isfinite(numbers))
     return g_state, Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, **d_metrics)
 

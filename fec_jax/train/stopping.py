@@ -24,5 +24,6 @@ class Stop:
 
     def _ask(self, number: int, _: object) -> None:
         self.asked = True
-        signal.signal(number, signal.SIG_DFL)
+        for each in self._before:
+            signal.signal(each, signal.SIG_DFL)
         log.warning("%s: saving after this step; once more ends at once", signal.Signals(number).name)

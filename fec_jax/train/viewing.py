@@ -13,13 +13,16 @@ from fec_jax.train import writers
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
 
+MAX_TILE_PX = 256
+"""Largest picture of a grid: a sheet of 1024 px faces would be 100 million pixels."""
+
 
 class Viewer:
     """Completes held-out photos with the averaged generator of a state."""
 
     def __init__(self, run: Run):
         self._run = run
-        self._mean_faces: dict[int, heldout.Predict] = {}
+        self._baselines: dict[int, dict[str, float]] = {}
 
         def predict(params, masked, mask, attrs, alpha, resolution_px):
             return run.recipe.generator.apply(
@@ -44,7 +47,10 @@ class Viewer:
         photos, attrs = self._photos(resolution_px, self._run.eval_images)
         predict, classify = self.functions(state, alpha, resolution_px)
         result = heldout.reconstruction_figures(predict, photos, attrs)
-        baseline = heldout.reconstruction_figures(self._mean_face(resolution_px), photos, attrs)
+        if resolution_px not in self._baselines:
+            mean_face = heldout.mean_face(self._run.train_source(resolution_px))
+            self._baselines[resolution_px] = heldout.reconstruction_figures(mean_face, photos, attrs)
+        baseline = self._baselines[resolution_px]
         result |= {f"mean_face/{name}": value for name, value in baseline.items()}
         if self._run.attribute_names:
             result |= heldout.attribute_figures(predict, classify, photos, attrs, self._run.attribute_names)
@@ -67,6 +73,8 @@ class Viewer:
         predict, _ = self.functions(state, alpha, resolution_px)
         wishes = [labels] + [labels.at[:, i].set(1 - labels[:, i]) for i in range(len(run.attribute_names))]
         columns = [real, masked] + [masks.paste(predict(masked, mask, w), real, mask) for w in wishes]
+        if resolution_px > MAX_TILE_PX:
+            columns = [images.pool_to(x, MAX_TILE_PX) for x in columns]
         rows = np.stack([np.asarray(images.to_uint8(x)) for x in columns], axis=1)
         titles = ["real", "masked", "completed", *(f"~{name}" for name in run.attribute_names)]
         if jax.process_index() == 0:
@@ -75,12 +83,6 @@ class Viewer:
     def _photos(self, resolution_px: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         source = self._run.test_source(resolution_px)
         return source.load(range(min(count or len(source), len(source))))
-
-    def _mean_face(self, resolution_px: int) -> heldout.Predict:
-        if resolution_px not in self._mean_faces:
-            source = self._run.train_source(resolution_px)
-            self._mean_faces[resolution_px] = heldout.mean_face(source.load(range(min(len(source), 2048)))[0])
-        return self._mean_faces[resolution_px]
 
 
 def report(figures: dict[str, float], line: Callable[..., None], *, resolution_px: int, whole: bool = True) -> None:
@@ -96,5 +98,7 @@ def report(figures: dict[str, float], line: Callable[..., None], *, resolution_p
     kinds = ("flipped_center", "flipped_wide", "kept_center", "kept_wide", "real")
     for name in names if whole else names[:1]:
         shares = [100 * figures[f"attr_{kind}/{name}"] for kind in kinds]
-        text = "attribute %-11s as asked: flipped %3.0f %%, wide hole %3.0f %%; kept %3.0f %%, wide %3.0f %%; photos %3.0f %%"
+        text = (
+            "attribute %-11s as asked: flipped %3.0f %%, wide hole %3.0f %%; kept %3.0f %%, %3.0f %%; photos %3.0f %%"
+        )
         line(text, name, *shares)

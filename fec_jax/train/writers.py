@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
@@ -62,6 +63,7 @@ class Metrics:
         """One line, at once on disk; numbers go to TensorBoard too."""
         self._file.write(json.dumps({"nimg": nimg, **values}) + "\n")
         self._file.flush()
+        os.fsync(self._file.fileno())
         for name, value in values.items():
             if not isinstance(value, str):
                 self._events.add_scalar(name, value, nimg)
@@ -99,13 +101,21 @@ class Screen:
                 BarColumn(),
                 TextColumn("{task.completed}/{task.total} images"),
                 TimeRemainingColumn(),
+                console=Console(stderr=True),
             )
             self._task = self._bar.add_task("training", total=total_nimg, completed=nimg)
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
+        handlers = [h for h in logging.getLogger("fec_jax").handlers if isinstance(h, logging.StreamHandler)]
         with self._bar or contextlib.nullcontext():
-            yield
+            try:
+                for handler in handlers:  # while there is a bar, sys.stderr writes above it
+                    handler.setStream(sys.stderr)
+                yield
+            finally:
+                for handler in handlers:
+                    handler.setStream(sys.__stderr__)
 
     def step(self, nimg: int, text: str) -> None:
         """Moves the bar, if there is one."""
@@ -115,6 +125,6 @@ class Screen:
     def line(self, text: str, *args: Any) -> None:
         """A line of the log, above the bar if there is one."""
         if self._bar:
-            self._bar.console.print(text % args, highlight=False)
+            self._bar.console.print(text % args, highlight=False, markup=False, soft_wrap=True)
         else:
             log.info(text, *args)

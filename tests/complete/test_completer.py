@@ -88,13 +88,26 @@ def test_nothing_under_the_mask_leaks(ready, size):
 
 
 def test_network_input_by_hand():
-    """Broken: the hole is not cut before averaging, or the mask's rim is not grey."""
-    photo = np.full((4, 4, 3), 255, np.uint8)
-    hole = np.zeros((4, 4), bool)
+    """Broken: a pixel at the rim is grey, which the network never met in training, or context pixels are cut too."""
+    photo = np.full((6, 6, 3), 255, np.uint8)
+    photo[:, 4] = 0
+    hole = np.zeros((6, 6), bool)
     hole[:3, :3] = True
-    masked, mask = completer.network_input(photo, hole, 2)
-    np.testing.assert_allclose(mask[..., 0], [[1, 0.5], [0.5, 0.25]])
-    np.testing.assert_allclose(masked[..., 1], [[0, 0.5], [0.5, 0.75]])
+    masked, mask = completer.network_input(photo, hole, 3)
+    np.testing.assert_array_equal(mask[..., 0], [[1, 1, 0], [1, 1, 0], [0, 0, 0]])
+    np.testing.assert_allclose(masked[..., 1], [[0, 0, 0], [0, 0, 0], [1, 1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [(6, 4), (50, 16), (11, 16), (178, 64), (64, 64)])
+def test_touched_is_every_pixel_that_shares_area_with_the_hole(sizes):
+    """Broken: rounding turns context pixels into hole, or lets a sliver of the hole be called context."""
+    s, size_px = sizes
+    for y, x in ((0, 0), (s // 2, s // 3), (s - 1, s - 2)):
+        hole = np.zeros((s, s), bool)
+        hole[y, x] = True
+        new = range(size_px)  # all in units of 1 / (s * size_px)
+        rows, columns = ([n * s < (at + 1) * size_px and (n + 1) * s > at * size_px for n in new] for at in (y, x))
+        np.testing.assert_array_equal(completer.touched(hole, size_px), np.outer(rows, columns))
 
 
 def test_area_is_average_pooling_and_keeps_the_mean():

@@ -142,6 +142,7 @@ def test_a_tree_that_does_not_fit_is_an_error(tmp_path):
         ),
         ({"metadata": {"attribute_names": "7"}}, "damaged metadata"),
         ({"metadata": {"attribute_names": "{"}}, "damaged metadata"),
+        ({"metadata": {"training": "[" * 100_000}}, "damaged metadata"),
         ({"metadata": {"attribute_names": json.dumps([*NAMES, "Bald"])}}, "do not fit"),
         ({"tensors": {"generator/to_latent/bias": None}}, "1 tensors are missing"),
         ({"tensors": {"discriminator/conv_4/Conv_0/bias": None}}, "1 tensors are missing"),

@@ -1,5 +1,7 @@
 """Attribute tables: both formats, the CelebA side files, and an error with file and line for everything else."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,21 @@ def test_known_wrong_labels_are_flipped_and_no_others():
     np.testing.assert_array_equal(attributes.correct_celeba_hq(table).values[:, 0], [0, 1, 1, 1, 1, 1, 0])
     assert not attributes.correct_celeba_hq(table).values[:, 1].any()
     assert not table.values.any()
+
+
+def test_odd_digits_and_cells_are_errors_with_a_line(tmp_path):
+    """Breaks if a superscript taken for a count, or a cell that the CSV reader refuses, ends in a traceback."""
+    table = tmp_path / "t.csv"
+    table.write_text("\u00b2\nMale\na 1\n")
+    with pytest.raises(UserError, match=r"t\.csv line 1"):
+        attributes.read_table(table)
+    table.write_text("idx orig_idx orig_file\n\u00b2 1 000001.jpg\n")
+    with pytest.raises(UserError, match=r"t\.csv line 2"):
+        attributes.read_mapping(table)
+    long = "x" * (csv.field_size_limit() + 1)
+    table.write_text(f"image_id,Male\na,1\n{long},1\n")
+    with pytest.raises(UserError, match=r"t\.csv line 3: not a line of a CSV"):
+        attributes.read_table(table)
+    table.write_text(f"image_id,{long}\na,1\n")
+    with pytest.raises(UserError, match=r"t\.csv line 1: not a line of a CSV"):
+        attributes.read_table(table)

@@ -4,8 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 
+from fec_jax import pictures
 from fec_jax.data.builders import photo
 
 
@@ -90,24 +91,42 @@ def test_modes_become_rgb():
 )
 def test_unusable_files_are_refused(content, reason):
     """Breaks if a damaged file becomes a training image with a grey lower half, or an unexpected exception escapes."""
-    with pytest.raises(photo.PhotoError, match=reason):
+    with pytest.raises(pictures.PictureError, match=reason):
         photo.open_photo(content)
 
 
 def test_huge_pictures_are_refused_before_decoding(monkeypatch):
     """Breaks if a decompression bomb is decoded before its size is looked at."""
-    monkeypatch.setattr(photo, "MAX_PIXELS", 100)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 100)
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
-    with pytest.raises(photo.PhotoError, match="16 x 16 pixels"):
+    with pytest.raises(pictures.PictureError, match="16 x 16 pixels"):
         photo.open_photo(encode_before_patch)
 
 
 encode_before_patch = encode(colours(), "PNG")
 
 
+@pytest.mark.parametrize("error", [RuntimeError("odd"), AttributeError("x"), MemoryError(), AssertionError()])
+def test_any_failure_of_a_decoder_is_one_photos(monkeypatch, error):
+    """Breaks if one photo that Pillow stumbles over in an unforeseen way stops the preparation of all."""
+
+    def fail(self):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
+    with pytest.raises(pictures.PictureError, match="damaged or incomplete"):
+        photo.open_photo(encode_before_patch)
+
+
+def test_grey_16_bit_is_rounded():
+    """Breaks if training rounds 16-bit photos otherwise than completion does (77.6 of 255 is 78)."""
+    values = Image.fromarray(np.full((4, 4), round(77.6 * 257), np.uint16))
+    np.testing.assert_array_equal(np.asarray(photo.open_photo(encode(values, "PNG"))), np.full((4, 4, 3), 78))
+
+
 def test_absent_file(tmp_path):
     """Breaks if a file that vanished stops the whole preparation."""
-    with pytest.raises(photo.PhotoError, match="no such file"):
+    with pytest.raises(pictures.PictureError, match="no such file"):
         photo.open_photo(tmp_path / "gone.jpg")
 
 
@@ -137,7 +156,7 @@ def test_shrink_by_a_fraction_weighs_shared_pixels():
     small = photo.shrink(Image.fromarray(noise), 4)
     quarter = noise[:44, :44].mean()
     assert abs(float(small[0, 0].mean()) - quarter) < 2
-    with pytest.raises(photo.PhotoError, match="178 px, fewer than the 256"):
+    with pytest.raises(pictures.PictureError, match="178 px, fewer than the 256"):
         photo.shrink(Image.fromarray(noise), 256)
 
 

@@ -1,7 +1,6 @@
 """`fec prepare`: what comes out, what happens to bad photos, and what an interruption costs."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 from photo_folders import celeba_table, photo_folder, picture, truncate, write_photos
 
-from fec_jax.data.builders import convert, records
+from fec_jax.data.builders import records
 from fec_jax.data.builders.listing import hash_split
 from fec_jax.data.prepare import prepare_folder
 from fec_jax.data.source import open_source
@@ -100,61 +99,6 @@ def test_wrong_resolutions(tmp_path, resolutions):
     """Breaks if a resolution that no phase can use is prepared."""
     with pytest.raises(UserError, match="resolution"):
         prepare_folder(photo_folder(tmp_path / "src"), tmp_path / "out", resolutions, progress=False)
-
-
-def test_interrupted_run_goes_on(tmp_path, monkeypatch):
-    """Breaks if an interrupted run starts again, repeats or loses photos, or leaves something that looks finished."""
-    monkeypatch.setattr(records, "_SHARD_PHOTOS", 4)
-    src = photo_folder(tmp_path / "src")
-    whole = prepare_folder(src, tmp_path / "whole", 8, progress=False)
-    opened = []
-    real_open = convert.open_photo
-
-    def stop_at_ninth(content):
-        opened.append(content.name)
-        if len(opened) == 9:
-            raise KeyboardInterrupt
-        return real_open(content)
-
-    monkeypatch.setattr(convert, "open_photo", stop_at_ninth)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_folder(src, tmp_path / "out", 8, workers=1, progress=False)
-    assert records.resolutions_in(tmp_path / "out") == []
-    with pytest.raises(UserError, match="interrupted: run the same"):
-        open_source(tmp_path / "out", 8)
-    # What a killed process leaves behind: a file that nobody closed.
-    (records.config_dir(tmp_path / "out" / ".partial", 8) / "out-train.array_record-00002-of-00004.writing-1").touch()
-    opened.clear()
-    monkeypatch.setattr(convert, "open_photo", lambda content: opened.append(content.name) or real_open(content))
-    report = prepare_folder(src, tmp_path / "out", 8, workers=1, progress=False)
-    assert report.resumed_photos == 8
-    assert len(opened) == 12
-    assert report.counts == whole.counts
-    for px in (4, 8):
-        a, b = open_source(tmp_path / "out", px), open_source(tmp_path / "whole", px)
-        assert a.ids(range(15)) == b.ids(range(15))
-        np.testing.assert_array_equal(a.load(range(15))[0], b.load(range(15))[0])
-    assert not list((tmp_path / "out").rglob("*.writing*"))
-
-
-def test_kill_while_publishing(tmp_path, monkeypatch):
-    """Breaks if a crash between two resolutions loses the second, or makes it of other photos."""
-    src, replace = photo_folder(tmp_path / "src"), os.replace
-
-    def crash(source, target):
-        if Path(target).name == "8px":
-            raise KeyboardInterrupt
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", crash)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_folder(src, tmp_path / "out", 8, progress=False)
-    assert records.resolutions_in(tmp_path / "out") == [4]
-    monkeypatch.setattr(os, "replace", replace)
-    report = prepare_folder(src, tmp_path / "out", 8, progress=False)
-    assert report.already_done == (4,)
-    assert report.resumed_photos == 20
-    assert open_source(tmp_path / "out", 4).ids(range(15)) == open_source(tmp_path / "out", 8).ids(range(15))
 
 
 def test_finished_resolutions_are_left_alone_and_larger_ones_added(tmp_path):

@@ -1,12 +1,13 @@
 """Opening prepared data: random access, threads, and errors that say what there is instead."""
 
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from photo_folders import photo_folder
+from photo_folders import photo_folder, truncate
 
 from fec_jax.data import source as source_module
 from fec_jax.data.prepare import prepare_folder
@@ -92,6 +93,56 @@ def test_errors_say_what_there_is(prepared, tmp_path):
     (foreign / "metadata.json").write_text('{"something": "else"}')
     with pytest.raises(UserError, match="is not a prepared data set"):
         open_source(tmp_path, 16)
+
+
+def _shard(root, split="train"):
+    return next((root / "16px" / "1.0.0").glob(f"*-{split}.array_record*"))
+
+
+@pytest.mark.parametrize("what", ["missing", "half", "few bytes", "empty", "noise", "info", "no info", "features"])
+def test_damaged_data_is_one_line(prepared, tmp_path, what):
+    """Breaks if a half-copied data set gives a traceback of a library, hours into a training."""
+    root = tmp_path / "data"
+    shutil.copytree(prepared, root)
+    shard, info = _shard(root), root / "16px" / "1.0.0" / "dataset_info.json"
+    content = shard.read_bytes()
+    match what:
+        case "missing":
+            shard.unlink()
+        case "half":
+            truncate(shard)
+        case "few bytes":
+            shard.write_bytes(content[:-50])
+        case "empty":
+            shard.write_bytes(b"")
+        case "noise":
+            shard.write_bytes(np.random.default_rng(0).bytes(len(content)))
+        case "info":
+            info.write_text('{"name": ')
+        case "no info":
+            info.unlink()
+        case "features":
+            (info.parent / "features.json").write_text("[]")
+    with pytest.raises(UserError, match=r"the prepared data in .*1\.0\.0 is damaged .*`fec prepare` again") as caught:
+        open_source(root, 16)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 2**20])
+def test_damage_in_the_middle_is_found_when_it_is_read(prepared, tmp_path, monkeypatch, keep_bytes):
+    """Breaks if a damaged record becomes a training image, or a traceback."""
+    monkeypatch.setattr(source_module, "_KEEP_BYTES", keep_bytes)
+    root = tmp_path / "data"
+    shutil.copytree(prepared, root)
+    shard = _shard(root)
+    content = bytearray(shard.read_bytes())
+    places = [i for i in range(len(content)) if content[i : i + 4] == b"IHDR"]
+    content[places[7] : places[7] + 200] = bytes(200)
+    shard.write_bytes(bytes(content))
+    source = open_source(root, 16)
+    with pytest.raises(UserError, match=r"is damaged \(record \d+: ") as caught:
+        source.load(range(15))
+    assert "\n" not in str(caught.value)
 
 
 def test_tensorflow_is_never_imported(tmp_path):

@@ -120,8 +120,9 @@ def test_a_broken_one_falls_back_to_the_one_before(opened, folder, caplog):
     assert str(folder / "30") in warnings[0]
     assert str(folder / "20") in warnings[1]
     # They make room: else what is saved from here on would be passed over in favour of them.
-    checkpoints.forget_after(10)
+    checkpoints.set_aside_after(10)
     assert checkpoints.saved() == [10]
+    assert sorted(path.name for path in (folder.parent / "unreadable").iterdir()) == ["20", "30"]
     write(checkpoints, 20)
     assert opened().restore(shape)[1]["nimg"] == 20
 

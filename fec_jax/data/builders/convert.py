@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fec_jax.data.builders import records
 from fec_jax.data.builders.listing import Listing, Photo
-from fec_jax.data.builders.photo import PhotoError, open_photo, shrink, square, to_png
+from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
+from fec_jax.pictures import PictureError
 from fec_jax.types import UserError
 
 
@@ -36,9 +37,12 @@ class Result:
     resumed: int = 0
 
 
-def open_partial(root: Path, pending: Sequence[int], largest_px: int, fingerprint: str) -> None:
-    """Keeps the work of an interrupted run if it was for the same photos and the same largest resolution."""
-    partial = root / ".partial"
+def open_partial(root: Path, pending: Sequence[int], largest_px: int, fingerprint: str) -> int:
+    """Keeps the work of an interrupted run if it was for the same photos and the same largest resolution.
+
+    Returns how many finished shards of other work were dropped.
+    """
+    partial, dropped = root / ".partial", 0
     same = {"fingerprint": fingerprint, "largest_px": largest_px, "name": _dataset_name(root)}
     try:
         plan = json.loads((partial / "plan.json").read_text())
@@ -47,11 +51,27 @@ def open_partial(root: Path, pending: Sequence[int], largest_px: int, fingerprin
     except (OSError, ValueError, KeyError, TypeError):
         usable = False
     if not usable:
+        dropped = sum(1 for _ in (partial / "done").glob("*.json"))
         shutil.rmtree(partial, ignore_errors=True)
         for px in pending:
             records.config_dir(partial, px).mkdir(parents=True)
         (partial / "done").mkdir()
         write_json(partial / "plan.json", {**same, "resolutions": list(pending)})
+    return dropped
+
+
+def sweep(root: Path) -> None:
+    """Removes the `.partial` of a run that was killed when all of its resolutions were in place already."""
+    partial = root / ".partial"
+    if not partial.is_dir():
+        return
+    try:
+        wanted = json.loads((partial / "plan.json").read_text())["resolutions"]
+        whole = set(wanted) <= set(records.resolutions_in(root))
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = True  # without its plan no run can go on with it
+    if whole:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_all(
@@ -85,20 +105,32 @@ def write_all(
             result.lengths[split] = []
             for index, photos in enumerate(parts):
                 note = partial / "done" / f"{split}-{index:05d}.json"
-                if note.exists():
+                paths = {
+                    px: records.shard_path(records.config_dir(partial, px), name, split, index, len(parts))
+                    for px in pending
+                }
+                written = _read_note(note, paths)
+                if written is not None:
                     result.resumed += len(photos)
                     bar.advance(task, len(photos))
                 else:
-                    paths = {
-                        px: records.shard_path(records.config_dir(partial, px), name, split, index, len(parts))
-                        for px in pending
-                    }
                     encoded = _encode_all(photos, pending, largest_px, pool, workers)
                     written = _write_shard(encoded, paths, len(listing.attribute_names), lambda: bar.advance(task))
                     write_json(note, written)
-                _add_shard(result, split, photos, pending, json.loads(note.read_text()))
+                _add_shard(result, split, photos, pending, written)
                 _check_unreadable(result.bad, len(listing.photos), max_unreadable, root)
     return result
+
+
+def _read_note(note: Path, paths: dict[int, Path]) -> dict[str, Any] | None:
+    """The note of a finished shard; None if it is absent or damaged, or a file is gone: the shard is not done then."""
+    try:
+        shard = json.loads(note.read_text())
+        shard["bad"] = [(str(name), str(reason)) for name, reason in shard["bad"]]
+        shard["num_bytes"] = {str(px): int(shard["num_bytes"][str(px)]) for px in paths}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return shard if all(path.is_file() for path in paths.values()) else None
 
 
 def _add_shard(
@@ -114,9 +146,9 @@ def _add_shard(
 
 def _encode_all(
     photos: Sequence[Photo], resolutions: Sequence[int], largest_px: int, pool: ThreadPoolExecutor, workers: int
-) -> Iterator[tuple[Photo, dict[int, bytes] | PhotoError]]:
+) -> Iterator[tuple[Photo, dict[int, bytes] | PictureError]]:
     """Decodes and shrinks photos in threads, a few ahead of the writer, and gives them back in order."""
-    ahead: deque[tuple[Photo, Future[dict[int, bytes] | PhotoError]]] = deque()
+    ahead: deque[tuple[Photo, Future[dict[int, bytes] | PictureError]]] = deque()
     waiting = iter(photos)
     try:
         while True:
@@ -131,19 +163,19 @@ def _encode_all(
             future.cancel()
 
 
-def _encode(photo: Photo, resolutions: Sequence[int], largest_px: int) -> dict[int, bytes] | PhotoError:
+def _encode(photo: Photo, resolutions: Sequence[int], largest_px: int) -> dict[int, bytes] | PictureError:
     try:
         content = photo.content if isinstance(photo.content, Path) else photo.content()
         image = square(open_photo(content))
         if image.width < largest_px:  # left out at every resolution, so that record i stays the same photo in all
-            raise PhotoError(f"its square has {image.width} px, fewer than the {largest_px} px asked for")
+            raise PictureError(f"its square has {image.width} px, fewer than the {largest_px} px asked for")
         return {px: to_png(shrink(image, px)) for px in resolutions}
-    except PhotoError as error:
+    except PictureError as error:
         return error
 
 
 def _write_shard(
-    encoded: Iterator[tuple[Photo, dict[int, bytes] | PhotoError]],
+    encoded: Iterator[tuple[Photo, dict[int, bytes] | PictureError]],
     paths: dict[int, Path],
     num_attrs: int,
     advance: Callable[[], None],
@@ -152,7 +184,7 @@ def _write_shard(
     bad = []
     try:
         for photo, pngs in encoded:
-            if isinstance(pngs, PhotoError):
+            if isinstance(pngs, PictureError):
                 bad.append((_file_name(photo), str(pngs)))
             else:
                 for px, png in pngs.items():
@@ -214,6 +246,10 @@ def _file_name(photo: Photo) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes aside, makes sure that it is on the disk, and renames: after a power cut too it is whole or absent."""
     temporary = path.with_name(path.name + ".writing")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    with temporary.open("w") as file:
+        file.write(json.dumps(content, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)

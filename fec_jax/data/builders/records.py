@@ -177,4 +177,4 @@ def read_metadata(root: Path, resolution_px: int) -> dict[str, Any] | None:
 def resolutions_in(root: Path) -> list[int]:
     """The resolutions that are prepared and whole in `root`, ascending."""
     names = [p.name.removesuffix("px") for p in root.iterdir()] if root.is_dir() else []
-    return sorted(int(name) for name in names if name.isdigit() and read_metadata(root, int(name)) is not None)
+    return sorted(int(name) for name in names if name.isdecimal() and read_metadata(root, int(name)) is not None)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fec_jax.data.drawn.canvas import EYE_X, Canvas, bump, edge, ramp
+from fec_jax.data.drawn.canvas import Canvas, bump, edge, ramp
 from fec_jax.data.drawn.people import People
 from fec_jax.data.drawn.textures import texture
 
@@ -140,8 +140,3 @@ class Head:
         up = (1 - self.light_x * slope_u - self.light_y * slope_v) * self.light_z
         up /= np.sqrt(1 + slope_u * slope_u + slope_v * slope_v)
         return np.maximum(up, 0, out=up)
-
-
-def eyes_sides() -> tuple[tuple[int, float], ...]:
-    """(-1, left eye) and (1, right eye)."""
-    return ((-1, -EYE_X), (1, EYE_X))
