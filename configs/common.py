@@ -7,16 +7,20 @@ resolution of the run, so each config writes its own.
 from ml_collections import ConfigDict
 
 
-def row(fade_kimg: float, stable_kimg: float, lr: float, lr_end: float | None = None) -> ConfigDict:
+def row(
+    fade_kimg: float, stable_kimg: float, lr: float, lr_end: float | None = None, d_terms: float = 1.0
+) -> ConfigDict:
     """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
 
-    The rate goes from `lr` to `lr_end` along a half cosine within the stable phase.
+    The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
+    adversarial and attribute loss at this resolution.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
     config.stable_kimg = float(stable_kimg)
     config.lr = float(lr)
     config.lr_end = float(lr if lr_end is None else lr_end)
+    config.d_terms = float(d_terms)
     return config
 
 

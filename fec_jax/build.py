@@ -125,6 +125,7 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
             lr=keys.number(f"schedule.px{px}.lr"),
             lr_end=keys.number(f"schedule.px{px}.lr_end"),
             batch=keys.whole(f"batch.px{px}", 1),
+            d_terms=keys.number(f"schedule.px{px}.d_terms"),
         )
         for px in sizes
     ]

@@ -16,7 +16,8 @@ class Row:
 
     fade_kimg, stable_kimg: length of its two phases in thousands of images; each is rounded up to whole batches.
     batch: images per step, over all devices. lr: learning rate from the first image on; it goes along a half cosine to
-    `lr_end` within the stable phase.
+    `lr_end` within the stable phase. d_terms: factor of G's two losses that come from D (adversarial and attribute) at
+    this resolution: D sees more and more as it grows, and with one weight throughout its say grows with it.
     """
 
     resolution_px: int
@@ -25,6 +26,7 @@ class Row:
     batch: int
     lr: float
     lr_end: float
+    d_terms: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import logging
@@ -166,7 +167,8 @@ class Trainer:
         if key not in self.compiled:
             log.info("compiling %d px, batch %d ...", *key)
             began = time.monotonic()
-            function = functools.partial(steps.train_step, self.run.recipe, phase.resolution_px, parallel.AXIS)
+            recipe = dataclasses.replace(self.run.recipe, d_terms=phase.row.d_terms)
+            function = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
             args = (self.state, batch, clock, self.vgg)
             self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
             log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)

@@ -38,7 +38,7 @@ class Recipe:
     penalty that leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then `r1_every` times
     as heavy). keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older
     completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature_chunk: see
-    `vgg16.relu2_2`.
+    `vgg16.relu2_2`. d_terms: of the phase, see `schedule.Row`.
     """
 
     generator: Generator
@@ -62,6 +62,7 @@ class Recipe:
     history_share: float = 0.5
     feature_min_px: int = 16
     feature_chunk: int | None = None
+    d_terms: float = 1.0
 
 
 @flax.struct.dataclass
@@ -142,7 +143,7 @@ def train_step(
     g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
 
-    g_loss, g_norm = total(raw, recipe.lambdas), optax.tree.norm(g_grads)
+    g_loss, g_norm = total(raw, recipe.lambdas, recipe.d_terms), optax.tree.norm(g_grads)
     # The parameters too: a gradient can be finite and the step that Adam makes of it not.
     params = optax.tree.norm((g_state.g_params, g_state.d_params))
     numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"], params])
@@ -260,7 +261,7 @@ def g_losses(
     grad = jnp.zeros_like(fake)
     for name, loss in losses.items():
         raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
-        term_grad = recipe.lambdas.of(name) * term_grad
+        term_grad = recipe.lambdas.of(name, recipe.d_terms) * term_grad
         norms[name] = jnp.sum(jnp.square(term_grad))
         grad = grad + term_grad
     raw, squares = lax.pmean((raw, norms), axis)

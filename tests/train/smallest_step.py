@@ -46,7 +46,7 @@ class Dials(Lambdas):
 
     dials = None
 
-    def of(self, term):
+    def of(self, term, d_terms=1.0):
         return self.dials[term]
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import tiny
 
+from fec_jax import schedule
 from fec_jax.train import checkpointing, loop, parallel
+from fec_jax.train.stopping import Stop
 from fec_jax.train.viewing import Viewer
 from fec_jax.types import UserError
 
@@ -58,7 +60,7 @@ def finite(state):
 
 def train(workdir, **changes):
     trainer = loop.Trainer(dataclasses.replace(tiny.run(NO_FIGURES, last_px=8), **changes), workdir)
-    trainer.train()
+    trainer.train(Stop())
     return trainer
 
 
@@ -145,3 +147,19 @@ def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
     assert 152 in trainer.checkpoints.saved()
     assert "no figures today" in caplog.text
     assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 152
+
+
+def test_the_rows_factor_reaches_the_step(monkeypatch, tmp_path):
+    """Broken: `d_terms` of a config's schedule is a knob that does nothing."""
+
+    class CompiledError(Exception):
+        pass
+
+    def look(function, *_):
+        raise CompiledError(function.args[0].d_terms)
+
+    run = tiny.run(NO_FIGURES, last_px=8)
+    rows = [dataclasses.replace(phase.row, d_terms=0.25) for phase in run.phases if phase.kind == "stable"]
+    monkeypatch.setattr(parallel, "compile_step", look)
+    with pytest.raises(CompiledError, match=r"0\.25"):
+        loop.train(dataclasses.replace(run, phases=schedule.phases(rows)), tmp_path)
