@@ -17,7 +17,7 @@ from PIL import Image
 from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
 from fec_jax.train.writers import write_grid
 
-PHOTO_PX = 256
+PHOTO_PX = 64  # twice the network's: what a hole is filled with has the detail of the network, whatever the photo has
 WISHES = {
     "smile": {"Smiling": 1, "Eyeglasses": 0},
     "no_smile": {"Smiling": 0, "Eyeglasses": 0},
@@ -54,7 +54,7 @@ def side_by_side(folder: Path) -> Path:
     masked = np.where(mask[..., None] > 0, np.uint8(128), photo)
     completed = [np.asarray(Image.open(folder / f"{name}.png")) for name in WISHES]
     out = folder / "demo.png"
-    write_grid(out, np.stack([photo, masked, *completed])[None], ["photo", "hole", *WISHES], tile_px=PHOTO_PX)
+    write_grid(out, np.stack([photo, masked, *completed])[None], ["photo", "hole", *WISHES], tile_px=256)
     return out
 
 
