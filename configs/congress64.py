@@ -24,7 +24,7 @@ def get_config() -> ConfigDict:
     # At 64 px D knows 458 photos well and would outshout reconstruction: 18.4 dB instead of the 20.1 dB of 32 px.
     config.schedule.px64 = row(2, 14, 1e-3, 5e-5, d_terms=0.1)
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16, "px64": 16})
-    # With the paper's lambdas over 98 % of the gradient would be reconstruction, features and seam (`share/...` in
+    # With the paper's lambdas nearly all of the gradient would be reconstruction, features and seam (`share/...` in
     # metrics.jsonl), and G would not listen to attributes. With these, adversarial and attribute loss have a seventh of
     # it at 8 px and, as D learns to see, three quarters at 32 px.
     config.loss.update({"adv": 1.0, "attr": 2.0, "rec": 40.0, "feat": 0.3, "bdy": 10.0})

@@ -54,7 +54,7 @@ def test_a_step_keeps_the_state_s_shape(run, px):
     assert {leaf.dtype for leaf in weights} == {jnp.dtype("float32")}
 
 
-@pytest.mark.parametrize("px", [4, 64, 1024])
+@pytest.mark.parametrize("px", PIXELS)
 def test_lowers_for_every_platform(run, px):
     """The step uses something that one kind of accelerator lacks, which shows only when someone rents one."""
     step, args = stepping(run, px)
