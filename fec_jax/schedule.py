@@ -117,3 +117,9 @@ def at(phases: Sequence[Phase], nimg: int, *, warmup_kimg: float = 0.0) -> Momen
         born = next(p for p in phases if p.resolution_px == row.resolution_px).start_nimg
         lr *= min(1.0, (nimg - born + row.batch) / (warmup_kimg * 1000))
     return Moment(phase, nimg, alpha, lr, nimg >= phases[-1].end_nimg)
+
+
+def crossed(before: int, nimg: int, kimg: float) -> bool:
+    """Whether a multiple of `kimg` thousand images lies in (before, nimg]."""
+    every = max(1, round(kimg * 1000))
+    return bool(kimg) and nimg // every > before // every

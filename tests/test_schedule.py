@@ -116,3 +116,9 @@ def test_impossible_tables(rows, message):
     """Broken: a table with a gap trains something else than was meant, without a word."""
     with pytest.raises(ValueError, match=message):
         schedule.phases(rows)
+
+
+def test_crossed():
+    """Broken: checkpoints, grids or lines come at other moments after a resume, twice, or never."""
+    assert [schedule.crossed(n, n + 8, 0.02) for n in range(0, 48, 8)] == [False, False, True, False, True, False]
+    assert not schedule.crossed(0, 1000, 0.0)

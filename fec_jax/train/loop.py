@@ -6,7 +6,6 @@ import dataclasses
 import fcntl
 import functools
 import logging
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from fec_jax.data import pipeline
 from fec_jax.nets import vgg16
 from fec_jax.train import checkpointing, parallel, steps, writers
 from fec_jax.train import state as states
-from fec_jax.train.progress import Rates, Window
+from fec_jax.train.progress import Rates, Window, clock_time, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
 from fec_jax.train.viewing import Viewer, report
@@ -184,14 +183,14 @@ class Trainer:
         self.rates.add(moment.phase)
         nimg = moment.nimg + moment.phase.batch
         self.screen.step(nimg, f"{moment.phase.name} {self.rates.speed(moment.phase):.0f} img/s")
-        if _crossed(moment.nimg, nimg, self.run.every.log_kimg) or nimg == moment.phase.end_nimg:
+        if schedule.crossed(moment.nimg, nimg, self.run.every.log_kimg) or nimg == moment.phase.end_nimg:
             self._log(moment, nimg)
 
     def _log(self, moment: schedule.Moment, nimg: int) -> None:
         means = self.window.flush()
         facts: dict[str, Any] = {"phase": moment.phase.name, "alpha": moment.alpha, "lr": moment.lr}
         speed, to_phase, to_run = self.rates.outlook(nimg)
-        figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": _memory_mib()}
+        figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": memory_mib()}
         if jax.process_index() == 0:
             self.metrics.write(nimg, {**facts, **means, **figures, "rollbacks": self.rollbacks})
         self.screen.line(
@@ -204,29 +203,29 @@ class Trainer:
             means["raw/rec"],
             means["raw/attr"],
             speed,
-            _clock_time(to_phase),
-            _clock_time(to_run),
+            clock_time(to_phase),
+            clock_time(to_run),
             figures["memory_mib"],
         )
 
     def _due(self, before: int, nimg: int) -> bool:
         e = self.run.every
-        return any(_crossed(before, nimg, kimg) for kimg in (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg))
+        return any(schedule.crossed(before, nimg, kimg) for kimg in (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg))
 
     def _act(self, before: int, nimg: int, phase: schedule.Phase) -> None:
         """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
         e, border = self.run.every, nimg >= phase.end_nimg
         alpha = self.run.at(nimg).alpha if not border else 1.0
-        if border or _crossed(before, nimg, e.grid_kimg):
+        if border or schedule.crossed(before, nimg, e.grid_kimg):
             self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", self.state, alpha, phase.resolution_px)
-        if _crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg):
+        if schedule.crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg):
             self._try(self._evaluate, nimg, alpha, phase.resolution_px)
         done = self.run.at(nimg).done
         if border and not done:
             r = self.run.recipe
             entered = states.enter(self.state, self.run.at(nimg).phase, r.g_adam, r.d_adam, self.run.history_depth)
             self.state = parallel.place(entered, self.mesh)
-        if border or _crossed(before, nimg, e.checkpoint_kimg):
+        if border or schedule.crossed(before, nimg, e.checkpoint_kimg):
             self._save(nimg)
         self.rates.pause()
 
@@ -299,22 +298,3 @@ def _locked(workdir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise UserError(f"another training is running in {workdir}: stop it, or use another --workdir") from error
         yield
-
-
-def _crossed(before: int, nimg: int, kimg: float) -> bool:
-    """Whether a multiple of `kimg` thousand images lies in (before, nimg]."""
-    every = max(1, round(kimg * 1000))
-    return bool(kimg) and nimg // every > before // every
-
-
-def _memory_mib() -> float:
-    """Most memory used so far: of the first device if it says so, else of this process."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    if "peak_bytes_in_use" in stats:
-        return stats["peak_bytes_in_use"] / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _clock_time(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes}:{int(seconds % 60):02d} min"

@@ -1,5 +1,6 @@
 """How a run is getting on: means of its figures since the last line, its speed, and how long it will take."""
 
+import resource
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -77,3 +78,17 @@ class Rates:
         left = [(p, p.end_nimg - max(nimg, p.start_nimg)) for p in self._phases if p.end_nimg >= nimg]
         seconds = [n / speed if (speed := self.speed(p)) else 0.0 for p, n in left]
         return self.speed(here), seconds[0], sum(seconds)
+
+
+def memory_mib() -> float:
+    """Most memory used so far: of the first device if it says so, else of this process."""
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def clock_time(seconds: float) -> str:
+    """Seconds as a person reads them: 4:05 min, 2:30 h."""
+    minutes = int(seconds // 60)
+    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes}:{int(seconds % 60):02d} min"
