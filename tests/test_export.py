@@ -102,7 +102,6 @@ def test_the_end_of_a_fade_counts(left_at):
     assert (meta.resolution_px, meta.training["kimg"]) == (8, 0.112)
 
 
-@pytest.mark.filterwarnings("ignore:.*coroutine object:pytest.PytestUnraisableExceptionWarning")  # orbax's
 def test_a_broken_checkpoint_falls_back(left_at):
     """Broken: one checkpoint cut off by a full disk makes a whole run useless."""
     workdir = left_at(152)
@@ -112,7 +111,6 @@ def test_a_broken_checkpoint_falls_back(left_at):
     assert export.from_workdir(workdir).meta.training["kimg"] == 0.112
 
 
-@pytest.mark.filterwarnings("ignore:.*coroutine object:pytest.PytestUnraisableExceptionWarning")  # orbax's
 def test_nothing_but_broken_checkpoints(left_at):
     """Broken: a traceback of the checkpoint library, or a reason that is not the checkpoints'."""
     workdir = left_at(40)

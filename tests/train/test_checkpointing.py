@@ -54,9 +54,6 @@ def leftovers():
     gc.collect()
 
 
-ORBAX_LEFTOVERS = pytest.mark.filterwarnings("ignore:.*coroutine object:pytest.PytestUnraisableExceptionWarning")
-
-
 def write(checkpoints, *steps):
     for nimg in steps:
         checkpoints.save(nimg, state(nimg), FACTS | {"nimg": nimg})
@@ -104,7 +101,6 @@ def test_a_folder_half_written_is_not_a_checkpoint(opened, folder):
     assert opened().restore(shape)[1]["nimg"] == 20
 
 
-@ORBAX_LEFTOVERS
 @pytest.mark.usefixtures("leftovers")
 def test_a_broken_one_falls_back_to_the_one_before(opened, folder, caplog):
     """A checkpoint cut off by a full disk ends the run, though there is an older one."""
@@ -127,7 +123,6 @@ def test_a_broken_one_falls_back_to_the_one_before(opened, folder, caplog):
     assert opened().restore(shape)[1]["nimg"] == 20
 
 
-@ORBAX_LEFTOVERS
 @pytest.mark.usefixtures("leftovers")
 def test_one_that_does_not_fit_is_a_clear_error(opened):
     """A checkpoint of other networks is loaded in part, or ends in a long traceback."""

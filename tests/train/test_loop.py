@@ -115,7 +115,6 @@ def test_a_rollback_past_a_border(steps, tmp_path):
     assert int(trainer.state.nimg) == 152
 
 
-@pytest.mark.filterwarnings("ignore:.*coroutine object:pytest.PytestUnraisableExceptionWarning")  # orbax's
 def test_a_broken_checkpoint_is_written_again(steps, tmp_path):
     """After a full disk the run goes on from an older checkpoint for ever: broken ones stand in the way of new ones."""
     train(tmp_path)
