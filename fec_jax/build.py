@@ -20,7 +20,8 @@ from fec_jax.losses.total import Lambdas
 from fec_jax.nets import layers
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
-from fec_jax.train import optimizers, parallel, steps, writers
+from fec_jax.placing import write_whole
+from fec_jax.train import optimizers, parallel, steps
 from fec_jax.train.augment import Augment
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
@@ -95,7 +96,7 @@ def bind(run: Run, workdir: Path) -> None:
                 )
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        writers.write_text(path, json.dumps(run.config, indent=1) + "\n")
+        write_whole(path, (json.dumps(run.config, indent=1) + "\n").encode())
     except OSError as error:
         raise UserError(f"cannot write to {workdir} ({error.strerror}): use another --workdir") from error
 

@@ -1,26 +1,15 @@
-"""Putting a finished file in place: whole or not at all."""
+"""Where a result is written to, and what may stand there already."""
 
-import os
 from pathlib import Path
 
+from fec_jax.placing import write_whole
 from fec_jax.types import UserError
 
 
 def write_aside(path: Path, data: bytes) -> None:
-    """Writes `data` to a new file beside `path`, syncs and renames it: `path` is either the old or the whole new file.
-
-    Raises UserError if the file system refuses (full, read only ...); nothing is left behind then.
-    """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """`placing.write_whole`, with a UserError if the file system refuses."""
     try:
-        try:
-            with open(aside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_whole(path, data)
     except OSError as e:
         raise UserError(f"cannot write {path}: {e.strerror or e}; choose another place with --out") from e
 

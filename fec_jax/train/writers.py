@@ -1,6 +1,7 @@
 """What a run leaves for people: metrics.jsonl, TensorBoard events, grids of pictures, lines on the screen."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -17,18 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
 from fec_jax import images
+from fec_jax.placing import write_whole
 
 log = logging.getLogger(__name__)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes aside and renames: the file is the old or the new one, never half of one."""
-    aside = path.with_name(path.name + ".part")
-    with aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 class Metrics:
@@ -51,7 +43,7 @@ class Metrics:
             with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
                 if json.loads(line)["nimg"] <= nimg:
                     kept.append(line)
-        write_text(self.path, "".join(line + "\n" for line in kept))
+        write_whole(self.path, "".join(line + "\n" for line in kept).encode())
 
     def rewind(self, nimg: int) -> None:
         """Takes the lines past `nimg` out, after a rollback."""
@@ -85,9 +77,9 @@ def write_grid(path: Path, rows: UInt8[np.ndarray, "r c h w 3"], titles: list[st
     for i, title in enumerate(titles):
         draw.text((3 + i * tile, 1), title[: tile // 6], fill="black")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".part")
-    picture.save(aside, format="PNG")
-    aside.replace(path)
+    data = io.BytesIO()
+    picture.save(data, format="PNG")
+    write_whole(path, data.getvalue())
 
 
 class Screen:

@@ -85,23 +85,6 @@ def test_events_are_written(metrics, tmp_path):
     assert b"g_loss" in events.read_bytes()
 
 
-def test_write_text_is_all_or_nothing(tmp_path, monkeypatch):
-    """Broken: a full disk leaves half a file where a whole one was."""
-    path = tmp_path / "config.json"
-    writers.write_text(path, "old")
-
-    def full(_):
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(writers.os, "fsync", full)
-    with pytest.raises(OSError, match="no space"):
-        writers.write_text(path, "new")
-    assert path.read_text() == "old"
-    monkeypatch.undo()
-    writers.write_text(path, "new")
-    assert path.read_text() == "new"
-
-
 def test_grid_is_a_readable_picture(tmp_path):
     """Broken: a run cannot be judged by looking at it: tiles lie elsewhere, are smoothed, or the file is cut off."""
     rows = np.zeros((2, 3, 4, 4, 3), np.uint8)

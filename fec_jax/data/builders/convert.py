@@ -23,6 +23,7 @@ from fec_jax.data.builders import records
 from fec_jax.data.builders.listing import Listing, Photo
 from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
 from fec_jax.pictures import PictureError
+from fec_jax.placing import write_whole
 from fec_jax.types import UserError
 
 
@@ -247,9 +248,4 @@ def _file_name(photo: Photo) -> str:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes aside, makes sure that it is on the disk, and renames: after a power cut too it is whole or absent."""
-    temporary = path.with_name(path.name + ".writing")
-    with temporary.open("w") as file:
-        file.write(json.dumps(content, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
