@@ -1,0 +1,140 @@
+"""LPIPS, and the features of images, by VGG16 with its published weights. All convolutions in full float32.
+
+LPIPS: Zhang et al., arXiv:1801.03924, as the package `lpips` 0.1 computes it with net="vgg" and the spatial mean.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Float32, Float64
+
+from fec_jax import images
+from fec_jax.metrics import published
+from fec_jax.types import HostImages, Images, Params
+
+# LPIPS's own constants for images in [-1, 1]; (x - SHIFT) / SCALE is torchvision's normalisation of the same images.
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+SMALLEST_PX = 16
+"""Four poolings halve it to 1."""
+FEATURE_PX = 128
+"""Smaller images are enlarged to this before `vgg_features`: at 64 px relu5_3 has 4 x 4 places only."""
+MOST_PIXELS = 16 * 256 * 256
+"""No more go through at once, whatever the batch: about 3 GB of activations."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Vgg16:
+    """The convolutions of VGG16 and LPIPS's weights for its channels, on the device. Use `Vgg16.load()`."""
+
+    convs: Params
+    """{"conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}"""
+    heads: list[Float[Array, " _"]]
+    """LPIPS's weights of the channels of relu1_2, 2_2, 3_3, 4_3, 5_3."""
+
+    @staticmethod
+    def load() -> "Vgg16":
+        """Read once per process. `UserError` when the weights are not installed (extra `eval`)."""
+        return _load()
+
+    def relus(self, x: Images) -> list[Float[Array, "b _ _ _"]]:
+        """relu1_2, 2_2, 3_3, 4_3, 5_3 of images in [-1, 1]: [b, h, w, 64] ... [b, h/16, w/16, 512], not negative.
+
+        Odd heights and widths are halved downwards. ValueError below 16 px.
+        """
+        if min(x.shape[1:3]) < SMALLEST_PX:
+            raise ValueError(f"VGG16 needs images of at least {SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}")
+        return _relus(self.convs, x)
+
+
+@functools.cache
+def _load() -> Vgg16:
+    arrays = published.lpips_arrays()
+    convs = {
+        name: {part: jnp.asarray(arrays[f"{name}/{part}"]) for part in ("kernel", "bias")} for name in published.CONVS
+    }
+    return Vgg16(convs, [jnp.asarray(arrays[name]) for name in published.HEADS])
+
+
+def lpips(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, " n"]:
+    """The perceptual distance of each image in `a` to that in `b`: whole images, no unit, 0 for equal ones.
+
+    Per layer: features scaled to length 1 over the channels, squared differences weighted by the published head,
+    summed over channels, averaged over places; then the sum over the five layers. ValueError below 16 px.
+    """
+    vgg = Vgg16.load()
+
+    def distance(x: HostImages, y: HostImages) -> Float[Array, " n"]:
+        return _distance(vgg.heads, vgg.relus(images.to_float(x)), vgg.relus(images.to_float(y)))
+
+    return _batched(distance, batch, a, b).astype(np.float64)
+
+
+def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]:
+    """relu5_3 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
+    vgg = Vgg16.load()
+
+    def features(x: HostImages) -> Float[Array, "n 512"]:
+        return vgg.relus(_enlarged(images.to_float(x)))[-1].mean(axis=(1, 2))
+
+    return _batched(features, batch, x)
+
+
+def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
+    n, h, w, _ = x.shape
+    factor = FEATURE_PX / min(h, w)
+    if factor <= 1:
+        return x
+    return jax.image.resize(
+        x, (n, round(h * factor), round(w * factor), 3), "bilinear", precision=lax.Precision.HIGHEST
+    )
+
+
+@jax.jit
+def _relus(convs: Params, x: Images) -> list[Float[Array, "b _ _ _"]]:
+    x = (x - jnp.asarray(SHIFT)) / jnp.asarray(SCALE)
+    relus = []
+    for block, (count, _) in enumerate(published.BLOCKS, 1):
+        if block > 1:
+            x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        for i in range(1, count + 1):
+            conv = convs[f"conv{block}_{i}"]
+            # Full precision: accelerators would round the operands, and LPIPS would be off in its fourth digit.
+            x = lax.conv_general_dilated(
+                x,
+                conv["kernel"],
+                (1, 1),
+                "SAME",
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                precision=lax.Precision.HIGHEST,
+            )
+            x = jax.nn.relu(x + conv["bias"])
+        relus.append(x)
+    return relus
+
+
+@jax.jit
+def _distance(
+    heads: list[Float[Array, " _"]], a: list[Float[Array, "n _ _ _"]], b: list[Float[Array, "n _ _ _"]]
+) -> Float[Array, " n"]:
+    def unit(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+        return x / (jnp.sqrt(jnp.square(x).sum(axis=-1, keepdims=True)) + 1e-10)
+
+    layers = [(head * jnp.square(unit(x) - unit(y))).sum(axis=-1) for head, x, y in zip(heads, a, b, strict=True)]
+    return sum((layer.mean(axis=(1, 2)) for layer in layers), jnp.zeros(len(a[0])))
+
+
+def _batched(of, batch: int, *arrays: HostImages) -> np.ndarray:
+    """`of` in batches of one size (one compilation), the last filled up by repeating; as many rows as came in."""
+    n, h, w, _ = arrays[0].shape
+    pixels = max(h, FEATURE_PX) * max(w, FEATURE_PX)
+    size = max(1, min(batch, n, MOST_PIXELS // pixels))
+    rows = []
+    for start in range(0, n, size):
+        index = np.resize(np.arange(start, min(start + size, n)), size)
+        rows.append(np.asarray(of(*(x[index] for x in arrays)))[: n - start])
+    return np.concatenate(rows) if rows else np.asarray(of(*arrays))

