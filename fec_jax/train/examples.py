@@ -81,7 +81,7 @@ def make(
     (Karras et al. 2018), so that D and the losses compare like with like.
     """
     r = real.shape[1]
-    x = augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream))
+    x = jnp.clip(augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream)), -1, 1)
     if r > 4:
         x = images.lerp(images.up2(images.pool2(x)), x, alpha)
     mask = masks.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
