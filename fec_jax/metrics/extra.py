@@ -11,4 +11,4 @@ def need(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as e:
-        raise UserError(f"{name} is not installed: evaluation needs it; pip install -e '.[eval]' -c constraints.txt") from e
+        raise UserError(f"{name} is not installed: evaluation needs it; pip install -e '.[eval]'") from e

