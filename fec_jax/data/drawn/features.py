@@ -49,8 +49,8 @@ def mouth(head: Head) -> None:
     smile, male, young = p.has("Smiling"), p.has("Male"), p.has("Young")
     wide = p.between("mouth wide", 0.070, 0.083) * (1 + smile * p.between("smile wide", 0.24, 0.38))
     lift = (1 - smile) * p.between("corners", -0.002, 0.008) - smile * p.between("smile lift", 0.022, 0.032)
-    upper = p.between("upper lip", 0.012, 0.020) * (1 - 0.2 * smile) * (1 - 0.25 * male) * (0.8 + 0.2 * young)
-    lower = p.between("lower lip", 0.018, 0.027) * (1 - 0.15 * smile) * (1 - 0.2 * male) * (0.85 + 0.15 * young)
+    upper = p.between("upper lip", 0.012, 0.020) * (1 - 0.2 * smile) * (1 - 0.25 * male) * (0.65 + 0.35 * young)
+    lower = p.between("lower lip", 0.018, 0.027) * (1 - 0.15 * smile) * (1 - 0.2 * male) * (0.7 + 0.3 * young)
     gap = smile * p.between("smile gap", 0.016, 0.030)
     mu, mv = 0.010 * head.yaw, head.mouth_v - 0.004 * smile
 
@@ -76,7 +76,8 @@ def mouth(head: Head) -> None:
     natural = head.skin * np.array([0.86, 0.58, 0.57], np.float32)[None, :, None, None]
     made_up = (1 - male) * p.between("lipstick", 0.35, 1.0)
     lips = natural + made_up[:, None] * 0.75 * (p.pick("lipstick", _LIPSTICK) - natural)
-    lips = lips + (1 - made_up[:, None]) * 0.22 * (head.skin - natural)
+    pale = (1 - made_up) * (0.12 + 0.4 * (1 - young))  # lips lose their colour with age
+    lips = lips + pale[:, None] * (head.skin - natural)
     cover = edge(np.minimum(w.v - top, bottom - w.v), px, 0.006) * ramp(round_, 0.0, 0.12)
     tone = 0.84 + 0.26 * np.clip((w.v - line - opening) / lower, 0, 1)
     grooves = 0.05 * np.sin(w.u * 620) * min(1.0, max(0.0, 0.0045 / px - 0.5))
@@ -111,7 +112,7 @@ def folds(head: Head) -> None:
         run = np.clip(t, 0, 1)
         at = 0.056 + 0.062 * run + 0.022 * run * (1 - run) * 2 + 0.012 * smile * run
         ends = ramp(t, -0.12, 0.15) * (1 - ramp(t, 0.75, 1.1))
-        fold = stroke(u - at, 0.016, px) * ends
+        fold = stroke(u - at, 0.016 + 0.006 * old, px) * ends
         light = stroke(u - at - 0.016, 0.015, px) * ends
         strength = 0.36 * depth + (1 - 0.6 * old) * 0.15 * smile + 0.03
         part *= (1 + 0.35 * strength * light - strength * fold)[:, None]
@@ -121,7 +122,7 @@ def folds(head: Head) -> None:
         w = head.canvas.beside(side, 0.04, 0.25, -0.06, 0.13)
         u, part = side * w.u - 0.12, head.albedo[:, :, w.ys, w.xs]
         arc = 1 - (u / 0.075) ** 2
-        bag = stroke(w.v - 0.026 - 0.028 * np.maximum(arc, 0), 0.012, px) * np.clip(arc * 2.5, 0, 1)
+        bag = stroke(w.v - 0.026 - 0.028 * np.maximum(arc, 0), 0.016, px) * np.clip(arc * 2.5, 0, 1)
         puff = bump(u, w.v - 0.036, 0.06, 0.018)
         part *= (1 - depth * (0.38 * bag - 0.10 * puff) - 0.06 * bag)[:, None]
         for lean in (-0.45, 0.0, 0.45):

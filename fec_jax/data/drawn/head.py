@@ -83,13 +83,15 @@ class Head:
         one = np.ones((p.n, 3, 1, 1), np.float32)
         red = np.array([1.05, 0.86, 0.86], np.float32)[None, :, None, None]
         blush = 1 + (red - 1) * p.between("blush", 0.1, 0.75)[:, None]
+        old = (1 - p.has("Young"))[:, None]
         cheeks = p.between("cheeks", 0.006, 0.016)
         for side in (-1, 1):
             self.relief(side * 0.115, -0.012, 0.085, 0.055, -0.014)
             self.relief(side * 0.11, -0.075, 0.1, 0.04, 0.006 + 0.007 * male)
             self.relief(side * 0.15, 0.11, 0.1, 0.085, cheeks)
             self.tint(side * 0.155, 0.12, 0.11, 0.1, blush)
-            self.tint(side * 0.12, -0.01, 0.09, 0.06, one * 0.86)
+            self.tint(side * 0.12, -0.01, 0.09, 0.06, one * (0.86 - 0.10 * old))
+            self.tint(side * 0.135, 0.205, 0.085, 0.10, one * (1 - 0.16 * old))  # hollow below the cheekbone
         self.relief(0, self.chin - 0.065, 0.075, 0.06, 0.016)
         self.relief(0, -0.19, 0.22, 0.13, 0.012)
         w = self.canvas.window(-0.3, 0.3, 0.1, 0.46)
