@@ -116,8 +116,8 @@ def _weights(
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,
-        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip},
-        discriminator={"base": d.base, "cap": d.cap},
+        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth},
+        discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
         data=data,
         training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": run.config},
     )

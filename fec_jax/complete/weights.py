@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,11 +23,14 @@ import fec_jax
 from fec_jax.complete import files
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
+from fec_jax.nets.layers import Growth
 from fec_jax.types import Params, UserError
 
 FORMAT = "fec_jax.weights"
 FORMAT_VERSION = "1"
 MAX_PX = 4096
+SHIPPED = "congress64.safetensors"
+SHIPPED_SHA256 = ""
 
 _G, _D = "generator", "discriminator"
 
@@ -37,8 +41,8 @@ class Meta:
 
     attribute_names  the attributes, in the order of the networks' inputs and outputs
     resolution_px    side of the networks' images: the resolution that the training had reached
-    generator        `Generator`'s base, cap, latent, skip
-    discriminator    `Discriminator`'s base, cap
+    generator        `Generator`'s base, cap, latent, skip, growth
+    discriminator    `Discriminator`'s base, cap, growth
     data             name and license of the training data
     training         summary: kimg, figures ...; any JSON
     """
@@ -130,6 +134,21 @@ def load_weights(path: Path) -> Weights:
     return Weights(trees[_G], trees.get(_D), meta)
 
 
+def load_shipped() -> Weights:
+    """The model that comes with the package: 64 px faces, seven attributes. `assets/congress64.md` is its card.
+
+    Raises `UserError` when the file is missing or is not, byte for byte, the one that this version was released with.
+    """
+    path = Path(str(resources.files("fec_jax") / "assets" / SHIPPED))
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as e:
+        raise UserError(f"the shipped weights are missing: {path}; reinstall fec-jax, or give --weights") from e
+    if digest != SHIPPED_SHA256:
+        raise UserError(f"the shipped weights are damaged (wrong checksum): {path}; reinstall fec-jax")
+    return load_weights(path)
+
+
 def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
     if metadata.get("format") != FORMAT:
         raise UserError(f"weights {path} are not weights of fec_jax: give a file made by `fec export weights`")
@@ -147,6 +166,9 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
             raise ValueError(f"resolution_px {meta.resolution_px}")
         if meta.generator.get("skip") not in get_args(Skip):
             raise ValueError(f"skip {meta.generator.get('skip')}")
+        for network in (meta.generator, meta.discriminator):
+            if network.get("growth", "blend") not in get_args(Growth):
+                raise ValueError(f"growth {network.get('growth')}")
         # Settings that do not make a network raise here.
         meta.g_shapes()
         meta.d_shapes()

@@ -14,32 +14,35 @@ class DownBlock(nn.Module):
 
     features: int
     features_down: int
+    silent: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 d"]:
         x = layers.Conv(self.features, dtype=self.dtype)(x)
-        return images.pool2(layers.Conv(self.features_down, dtype=self.dtype)(x))
+        return images.pool2(layers.Conv(self.features_down, silent=self.silent, dtype=self.dtype)(x))
 
 
 class Discriminator(nn.Module):
     """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then
-    empty).
+    empty). growth: see `layers.Growth`.
     """
 
     max_px: int
     base: int
     cap: int
     num_attrs: int
+    growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
-        self.down = {str(r): DownBlock(width[r], width[r // 2], self.dtype) for r in sizes[1:]}
+        added = self.growth == "add"
+        self.down = {str(r): DownBlock(width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
         self.conv_4 = layers.Conv(width[4], dtype=self.dtype)
         self.dense_4 = nn.Dense(width[4], kernel_init=layers.he_normal, dtype=self.dtype)
         self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype=self.dtype)
@@ -58,12 +61,15 @@ class Discriminator(nn.Module):
             self._create()
         alpha = jnp.asarray(alpha, self.dtype)
         x = x.astype(self.dtype)
-        features = self._in(x, resolution_px)
-        r = resolution_px
+        features, pooled, r = self._in(x, resolution_px), x, resolution_px
         while r > 4:
             down = self.down[str(r)](features)
-            if r == resolution_px:
-                down = images.lerp(self._in(images.pool2(x), r // 2), down, alpha)
+            share = alpha if r == resolution_px else 1.0
+            if self.growth == "add":
+                pooled = images.pool2(pooled)
+                down = self._in(pooled, r // 2) + share * down
+            elif r == resolution_px:
+                down = images.lerp(self._in(images.pool2(x), r // 2), down, share)
             features, r = down, r // 2
         features = self.conv_4(features)
         features = layers.leaky_relu(self.dense_4(features.reshape(x.shape[0], -1)))

@@ -18,13 +18,14 @@ class EncoderBlock(nn.Module):
 
     features: int
     features_down: int
+    silent: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> tuple[Float[Array, "b h w c"], Float[Array, "b h/2 w/2 d"]]:
         skip = layers.Conv(self.features, norm=True, dtype=self.dtype)(x)
         # No norm on this one: instance norm takes the absolute level away, and with it the photo's colours.
-        return skip, images.pool2(layers.Conv(self.features_down, dtype=self.dtype)(skip))
+        return skip, images.pool2(layers.Conv(self.features_down, silent=self.silent, dtype=self.dtype)(skip))
 
 
 class Merge(nn.Module):
@@ -67,7 +68,8 @@ class Generator(nn.Module):
     subset of those of a larger one, and start from the same values under the same key.
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
-    skip: the paper's two variants, see `Merge`. dtype: of the computation; parameters and result are float32.
+    skip: the paper's two variants, see `Merge`. growth: how new layers come in, see `layers.Growth`. dtype: of the
+    computation; parameters and result are float32.
     """
 
     max_px: int
@@ -76,14 +78,16 @@ class Generator(nn.Module):
     num_attrs: int
     latent: int = 512
     skip: Skip = "residual"
+    growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
-        self.to_rgb = {str(r): layers.to_rgb(self.dtype) for r in sizes}
-        self.encode = {str(r): EncoderBlock(width[r], width[r // 2], self.dtype) for r in sizes[1:]}
+        added = self.growth == "add"
+        self.to_rgb = {str(r): layers.to_rgb(self.dtype, silent=added and r > 4) for r in sizes}
+        self.encode = {str(r): EncoderBlock(width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
         self.decode = {str(r): DecoderBlock(width[r], self.skip, self.dtype) for r in sizes[1:]}
         self.encode_4 = layers.Conv(width[4], norm=True, dtype=self.dtype)
         self.to_latent = nn.Dense(self.latent, kernel_init=layers.he_normal, dtype=self.dtype)
@@ -124,8 +128,12 @@ class Generator(nn.Module):
         features = self._in(x, r)
         while r > 4:
             skips[r], down = self.encode[str(r)](features)
-            if r == resolution_px:
-                down = images.lerp(self._in(images.pool2(x), r // 2), down, alpha)
+            share = alpha if r == resolution_px else 1.0
+            if self.growth == "add":
+                x = images.pool2(x)  # of the input, whatever the resolution
+                down = self._in(x, r // 2) + share * down
+            elif r == resolution_px:
+                down = images.lerp(self._in(images.pool2(x), r // 2), down, share)
             features, r = down, r // 2
         skips[4] = self.encode_4(features)
         # No norm at the latent: it is 1 x 1, and instance norm of one value is zero.
@@ -137,14 +145,16 @@ class Generator(nn.Module):
         signs = (2 * attrs - 1).astype(self.dtype)
         x = layers.leaky_relu(self.from_latent(jnp.concatenate([z, signs], axis=-1)))
         x = self.merge_4(self.decode_4(x.reshape(z.shape[0], 4, 4, -1)), skips[4])
-        r, old = 4, None
+        rgb, r = self.to_rgb["4"](x), 4
         while r < resolution_px:
             r *= 2
-            if r == resolution_px:
-                old = images.up2(self.to_rgb[str(r // 2)](x))
             x = self.decode[str(r)](x, skips[r])
-        rgb = self.to_rgb[str(r)](x)
-        return rgb if old is None else images.lerp(old, rgb, alpha)
+            new, share = self.to_rgb[str(r)](x), alpha if r == resolution_px else 1.0
+            if self.growth == "add":
+                rgb = images.up2(rgb) + share * new
+            else:
+                rgb = images.lerp(images.up2(rgb), new, share) if r == resolution_px else new
+        return rgb
 
     def _in(self, x, resolution_px):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))

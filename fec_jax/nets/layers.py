@@ -1,5 +1,7 @@
 """The pieces that G and D are built of."""
 
+from typing import Literal
+
 import flax.linen as nn
 import jax
 from jax.typing import DTypeLike
@@ -7,6 +9,13 @@ from jaxtyping import Array, Float
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 unit_normal = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
+
+
+Growth = Literal["blend", "add"]
+"""How the layers of a new resolution come in. `blend` (paper): alpha moves from the old path to the new one, which has
+all the say in the end and has to learn anew what the old one knew. `add`: what they give is added, alpha times, to what
+the lower resolutions see and say, which stays; they start from 0, so that growing disturbs nothing. The latter is what
+the input and output skips of Karras et al. (arXiv:1912.04958) do, here with growth."""
 
 
 def channels(resolution_px: int, base: int, cap: int) -> int:
@@ -26,16 +35,18 @@ def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 class Conv(nn.Module):
-    """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2."""
+    """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2. `silent`: begins with zeros."""
 
     features: int
     norm: bool = False
+    silent: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w _"]) -> Float[Array, "b h w {self.features}"]:
         # The norm has a bias of its own, and takes away any that came before it.
-        x = nn.Conv(self.features, (3, 3), use_bias=not self.norm, kernel_init=he_normal, dtype=self.dtype)(x)
+        init = nn.initializers.zeros if self.silent else he_normal
+        x = nn.Conv(self.features, (3, 3), use_bias=not self.norm, kernel_init=init, dtype=self.dtype)(x)
         if self.norm:
             x = nn.InstanceNorm(epsilon=1e-5, dtype=self.dtype)(x)
         return leaky_relu(x)
@@ -59,6 +70,6 @@ def from_rgb(features: int, dtype: DTypeLike) -> nn.Conv:
     return nn.Conv(features, (1, 1), kernel_init=he_normal, dtype=dtype)
 
 
-def to_rgb(dtype: DTypeLike) -> nn.Conv:
-    """1 x 1 convolution from features to pixels, linear."""
-    return nn.Conv(3, (1, 1), kernel_init=unit_normal, dtype=dtype)
+def to_rgb(dtype: DTypeLike, silent: bool = False) -> nn.Conv:
+    """1 x 1 convolution from features to pixels, linear. `silent`: it starts with zeros."""
+    return nn.Conv(3, (1, 1), kernel_init=nn.initializers.zeros if silent else unit_normal, dtype=dtype)

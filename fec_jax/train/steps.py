@@ -33,12 +33,12 @@ class Recipe:
 
     mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
     completed ones. adversarial: kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss.
-    rec_on_flipped: whether examples whose wish differs from the photo are still drawn to the photo inside the hole
-    (paper). r1_gamma, r1_every: weight of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a
-    penalty that leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then `r1_every` times
-    as heavy). keep_probability: of asking for the photo's own attributes. history_share: how often D is shown an older
-    completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature_chunk: see
-    `vgg16.relu2_2`. d_terms: of the phase, see `schedule.Row`.
+    rec_on_flipped: how strongly, from 0 to 1 (paper), examples whose wish differs from the photo are still drawn to the
+    photo inside the hole. r1_gamma, r1_every: weight of D's gradient penalty, per pixel of the image (gamma = r1_gamma
+    * r * r: a penalty that leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then
+    `r1_every` times as heavy). keep_probability: of asking for the photo's own attributes. history_share: how often D
+    is shown an older completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
+    feature_chunk: see `vgg16.relu2_2`. d_terms: of the phase, see `schedule.Row`.
     """
 
     generator: Generator
@@ -55,7 +55,7 @@ class Recipe:
     d_sees: Literal["fake", "completed"] = "fake"
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     rec_alpha: float = 0.7
-    rec_on_flipped: bool = True
+    rec_on_flipped: float = 1.0
     r1_gamma: float = 0.0
     r1_every: int = 1
     keep_probability: float = 0.5
@@ -224,7 +224,7 @@ def g_losses(
     vgg: Params,
 ) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
     """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`)."""
-    wished = ex.flipped if not recipe.rec_on_flipped else jnp.zeros_like(ex.flipped)
+    drawn = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
     def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
         x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
@@ -232,8 +232,10 @@ def g_losses(
         return logits
 
     def bound(x: Images) -> Images:
-        # A wish that contradicts the photo: inside the hole the photo is then no model (only if so configured).
-        return jnp.where(wished[:, None, None, None], masks.paste(lax.stop_gradient(x), x, ex.mask), x)
+        # A wish that contradicts the photo: inside the hole the photo is then less of a model (only if so configured).
+        # The values stay, the gradient in the hole is scaled.
+        still = lax.stop_gradient(x)
+        return still + (x - still) * (1 - ex.mask * (1 - drawn))
 
     def rec(x: Images) -> Float[Array, " b"]:
         return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
