@@ -47,6 +47,10 @@ def get_config() -> ConfigDict:
     config.batch = ConfigDict()
     config.lr_warmup_kimg = 0.5  # [ours] linear, from the first image of every resolution
 
+    # How a resolution's layers come in. "blend" [paper]: alpha hands over to them. "add" [ours]: they join the old
+    # ones, starting from 0, so that growing disturbs nothing.
+    config.growth = "blend"
+
     # Widths min(base // resolution, cap) [ours: unpublished].
     config.generator = ConfigDict({"base": 1024, "cap": 128, "latent": 128})
     config.generator.skip = "residual"  # [paper] "residual" with attributes, "concat" for plain inpainting
@@ -60,7 +64,7 @@ def get_config() -> ConfigDict:
     config.loss.feat = 10.0  # [paper]
     config.loss.bdy = 5000.0  # [paper]
     config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
-    config.loss.rec_on_flipped = True  # [paper] also where the wish contradicts the photo; False is ours
+    config.loss.rec_on_flipped = 1.0  # [paper] as much where the wish contradicts the photo; less, down to 0, is ours
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
@@ -92,5 +96,7 @@ def get_config() -> ConfigDict:
     config.keep_checkpoints = 2  # newest ones, besides those of the borders
     config.grid_images = 8
     config.eval_images = 64  # held-out photos of the figures shown while training; 0: all
+    # Mask sets of `fec evaluate` (center, paper, lama-thick ...) that its metrics are shown of too, from 16 px on.
+    config.eval_masks = ()
     config.max_rollbacks = 5  # from non-finite steps, before giving up
     return config

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import jax
 
-from fec_jax.cli import weights_from
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic import DrawnFaces
 from fec_jax.metrics import heldout
+from fec_jax.opening import weights_from
 from fec_jax.train.viewing import report
 
 

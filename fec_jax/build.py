@@ -17,6 +17,8 @@ from fec_jax.data.synthetic import DrawnFaces
 from fec_jax.keys import Keys, flatten
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
+from fec_jax.metrics import mask_sets
+from fec_jax.metrics.extra import need
 from fec_jax.nets import layers
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
@@ -35,6 +37,7 @@ FREE = (
     "parallel",
     "grid_images",
     "eval_images",
+    "eval_masks",
     "data.threads",
     "data.path",
 )
@@ -171,12 +174,13 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
 
 def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
     dtype = keys.one_of("dtype", ("float32", "bfloat16"))
+    growth = keys.one_of("growth", get_args(layers.Growth))
 
     def width(name: str) -> dict[str, Any]:
         base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
         if base < final_px:
             raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
-        return {"base": base, "cap": cap}
+        return {"base": base, "cap": cap, "growth": growth}
 
     generator = Generator(
         max_px=final_px,
@@ -231,7 +235,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
         d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
         adversarial=keys.one_of("loss.adversarial", KINDS),
         rec_alpha=keys.number("loss.rec_alpha", 0, 1),
-        rec_on_flipped=keys.get("loss.rec_on_flipped", bool),
+        rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
         r1_gamma=keys.number("loss.r1_gamma"),
         r1_every=keys.whole("loss.r1_every", 1),
         keep_probability=keys.number("keep_probability", 0, 1),
@@ -262,11 +266,22 @@ def _run(
         every=Every(**{f.name: keys.number(f"every.{f.name}") for f in dataclasses.fields(Every)}),
         grid_images=keys.whole("grid_images", 1),
         eval_images=keys.whole("eval_images"),
+        eval_masks=_eval_masks(keys),
         keep_checkpoints=keys.whole("keep_checkpoints", 1),
         max_rollbacks=keys.whole("max_rollbacks"),
         threads=keys.whole("data.threads"),
         config=config,
     )
+
+
+def _eval_masks(keys: Keys) -> tuple[str, ...]:
+    names = keys.get("eval_masks", tuple)
+    for name in names:
+        if name not in mask_sets.NAMES:
+            raise UserError(f"config.eval_masks has {name!r}: mask sets are {', '.join(mask_sets.NAMES)}")
+    for package in ("scipy", "skimage") if names else ():
+        need(package)  # said now, not after hours
+    return names
 
 
 def _plain(config: ConfigDict) -> dict[str, Any]:

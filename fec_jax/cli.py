@@ -13,9 +13,9 @@ import absl.logging
 import typer
 
 import fec_jax
+from fec_jax.cli_evaluate import evaluate
 
 if TYPE_CHECKING:
-    from fec_jax.complete.weights import Weights
     from fec_jax.data.prepare import PrepareReport
 
 # Plain text everywhere: one-line errors, no boxes, and tracebacks as Python prints them.
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 export_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make files for others from a training run.")
 app.add_typer(export_app, name="export")
+app.command()(evaluate)
 prepare_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make training data sets from photos.")
 app.add_typer(prepare_app, name="prepare")
 
@@ -82,8 +83,11 @@ def _fec(
 def complete(
     photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
     mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
-    weights: Annotated[Path, typer.Option(help="A .safetensors file, or the workdir of a training run.")],
     out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="A .safetensors file, or the workdir of a training run. Default: the shipped model."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=0|1", help="Wanted attribute; repeat for more.")
     ] = None,
@@ -104,6 +108,7 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer, centred_square
+    from fec_jax.opening import weights_from
 
     photos.check_output(out, force, inputs=(photo, mask))
     picture = photos.read_photo(photo)
@@ -130,6 +135,9 @@ def export_weights(
         bool, typer.Option("--no-discriminator", help="Smaller, but attributes cannot be read from photos.")
     ] = False,
     half: Annotated[bool, typer.Option("--half", help="float16: half the size.")] = False,
+    license: Annotated[
+        str | None, typer.Option(help="The training photos' licence, in place of what `fec prepare` was told.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
 ) -> None:
     """Write a run's newest weights (averaged generator, discriminator) to one file, and print its SHA-256."""
@@ -137,6 +145,7 @@ def export_weights(
 
     from fec_jax.complete import files
     from fec_jax.complete.weights import save_weights
+    from fec_jax.opening import weights_from
     from fec_jax.types import UserError
 
     if out.suffix != ".safetensors":
@@ -149,6 +158,9 @@ def export_weights(
     weights = weights_from(workdir)
     if no_discriminator:
         weights = dataclasses.replace(weights, d_params=None)
+    if license:
+        data = {**weights.meta.data, "license": license}
+        weights = dataclasses.replace(weights, meta=dataclasses.replace(weights.meta, data=data))
     typer.echo(f"{save_weights(out, weights, 'float16' if half else 'float32')}  {out}")
 
 
@@ -217,14 +229,3 @@ def parse_settings(settings: Sequence[str]) -> dict[str, int]:
             raise UserError(f"--set {name} is given twice: give each attribute once")
         attrs[name] = int(value)
     return attrs
-
-
-def weights_from(path: Path) -> "Weights":
-    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint). UserError if it is neither."""
-    if path.is_dir():
-        from fec_jax import export
-
-        return export.from_workdir(path)
-    from fec_jax.complete.weights import load_weights
-
-    return load_weights(path)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import fec_jax
-from fec_jax import cli, export
+from fec_jax import cli, export, opening
 from fec_jax.complete.weights import Meta, Weights, load_weights, save_weights
 
 NAMES = ("Smiling", "Eyeglasses")
@@ -240,7 +240,7 @@ def test_errors_of_export(files, workdir, capsys, source, out, text):
 
 def test_a_mistake_of_ours_keeps_its_traceback(files, weights_file, monkeypatch):
     """Broken: bugs are reported as if the user had caused them."""
-    monkeypatch.setattr(cli, "weights_from", lambda path: 1 / 0)
+    monkeypatch.setattr(opening, "weights_from", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cli.main([str(a) for a in complete_args(files, weights_file)])
 

@@ -41,14 +41,14 @@ class Vgg16:
         """Read once per process. `UserError` when the weights are not installed (extra `eval`)."""
         return _load()
 
-    def relus(self, x: Images) -> list[Float[Array, "b _ _ _"]]:
+    def relus(self, x: Images, blocks: int = 5) -> list[Float[Array, "b _ _ _"]]:
         """relu1_2, 2_2, 3_3, 4_3, 5_3 of images in [-1, 1]: [b, h, w, 64] ... [b, h/16, w/16, 512], not negative.
 
-        Odd heights and widths are halved downwards. ValueError below 16 px.
+        The first `blocks` of them. Odd heights and widths are halved downwards. ValueError below 16 px.
         """
         if min(x.shape[1:3]) < SMALLEST_PX:
             raise ValueError(f"VGG16 needs images of at least {SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}")
-        return _relus(self.convs, x)
+        return _relus(self.convs, x, blocks)
 
 
 @functools.cache
@@ -84,6 +84,21 @@ def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]
     return _batched(features, batch, x)
 
 
+def face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 16384"]:
+    """relu3_3 of square photos at 128 px, averaged over 8 x 8 fields and flattened: what lies where in aligned faces.
+
+    Larger photos are averaged down to 128 px, smaller ones enlarged bilinearly.
+    """
+    vgg = Vgg16.load()
+
+    def features(x: HostImages) -> Float[Array, "n 16384"]:
+        photos = images.to_float(x)
+        photos = images.pool_to(photos, FEATURE_PX) if photos.shape[1] > FEATURE_PX else _enlarged(photos)
+        return images.pool_to(vgg.relus(photos, 3)[-1], 8).reshape(len(x), -1)
+
+    return _batched(features, batch, x)
+
+
 def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
     n, h, w, _ = x.shape
     factor = FEATURE_PX / min(h, w)
@@ -94,11 +109,11 @@ def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
     )
 
 
-@jax.jit
-def _relus(convs: Params, x: Images) -> list[Float[Array, "b _ _ _"]]:
+@functools.partial(jax.jit, static_argnums=2)
+def _relus(convs: Params, x: Images, blocks: int) -> list[Float[Array, "b _ _ _"]]:
     x = (x - jnp.asarray(SHIFT)) / jnp.asarray(SCALE)
     relus = []
-    for block, (count, _) in enumerate(published.BLOCKS, 1):
+    for block, (count, _) in enumerate(published.BLOCKS[:blocks], 1):
         if block > 1:
             x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
         for i in range(1, count + 1):

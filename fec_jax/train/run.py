@@ -29,8 +29,9 @@ class Run:
 
     train_source, test_source: give the photos at a resolution. config: what was read, as plain values, kept with every
     checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of
-    them). keep_checkpoints: how many of the newest stay, besides those of the borders. max_rollbacks: after so many
-    non-finite steps the run gives up. threads: that read ahead.
+    them), and eval_masks: under which mask sets besides the centre square. keep_checkpoints: how many of the newest
+    stay, besides those of the borders. max_rollbacks: after so many non-finite steps the run gives up. threads: that
+    read ahead.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class Run:
     every: Every
     grid_images: int
     eval_images: int
+    eval_masks: tuple[str, ...]
     keep_checkpoints: int
     max_rollbacks: int
     threads: int

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fec_jax import images, masks
-from fec_jax.metrics import heldout
+from fec_jax.metrics import evaluation, heldout, mask_sets
 from fec_jax.train import writers
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
@@ -52,6 +52,10 @@ class Viewer:
             self._baselines[resolution_px] = heldout.reconstruction_figures(mean_face, photos, attrs)
         baseline = self._baselines[resolution_px]
         result |= {f"mean_face/{name}": value for name, value in baseline.items()}
+        if self._run.eval_masks:
+            source = self._run.test_source(resolution_px)
+            sets = [mask_sets.make(name, len(photos), resolution_px, 0) for name in self._run.eval_masks]
+            result |= evaluation.in_training(predict, source, sets)
         if self._run.attribute_names:
             result |= heldout.attribute_figures(predict, classify, photos, attrs, self._run.attribute_names)
         return result

@@ -1,0 +1,55 @@
+"""Rows that every report has beside the network's: what figures are worth is seen from what else gets them."""
+
+from collections.abc import Callable, Sequence
+
+from fec_jax.data.source import Source
+from fec_jax.metrics import baselines, evaluation
+from fec_jax.metrics.evaluation import Bench, Complete, Figures, Wishes
+from fec_jax.metrics.mask_sets import MaskSet
+from fec_jax.types import HostImages
+
+MOST_FITTED = 4096
+"""Baselines are fitted on so many training photos at the most, the first ones."""
+
+FORMULAS = ("telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
+
+
+def subjects(train: HostImages) -> dict[str, Complete]:
+    """The photo itself, two ways to continue the context inwards, and three ways to remember the training photos."""
+    fitted = {
+        "mean_face": baselines.MeanFace.fit(train),
+        "nearest_face": baselines.NearestFace.fit(train),
+        "pca_regression": baselines.PcaRegression.fit(train),
+    }
+    formulas: dict[str, Callable] = {"telea": baselines.telea, "navier_stokes": baselines.navier_stokes, **fitted}
+    return {"real": evaluation.itself} | {name: evaluation.ignoring_wishes(of) for name, of in formulas.items()}
+
+
+def fitted_photos(train: Source) -> HostImages:
+    return train.load(range(min(len(train), MOST_FITTED)))[0]
+
+
+def control_rows(
+    bench: Bench, train: Source, mask_sets: Sequence[MaskSet], skipped: dict[str, str] | None = None
+) -> dict[str, dict[str, Figures]]:
+    """{control: {mask set: figures}}. The classifier judges the photos themselves only: that row is its ceiling.
+
+    `real_halves` has the distribution metrics between every second photo and the others, under "none" for a mask set.
+    """
+    rows: dict[str, dict[str, Figures]] = {}
+    for name, complete in subjects(fitted_photos(train)).items():
+        wishes: Wishes = "ignored" if name == "real" else "unjudged"
+        rows[name] = {}
+        for mask_set in mask_sets:
+            measured = evaluation.measure(bench, complete, mask_set, wishes)
+            rows[name][mask_set.name] = evaluation.figures(bench, measured, skipped)
+    halves: Figures = {}
+    for suffix, of_photos in bench.real_features.items():
+        halves |= evaluation.distribution_figures(of_photos[0::2], of_photos[1::2], suffix, skipped, paired=False)
+    return rows | {"real_halves": {"none": halves}}
+
+
+def steps(mask_sets: Sequence[MaskSet], num_attrs: int, controls: bool) -> int:
+    """How many images `tick` will be told of, by the network and by the controls."""
+    photos = sum(len(mask_set.masks) for mask_set in mask_sets)
+    return photos * (1 + num_attrs) + photos * (1 + len(FORMULAS)) * controls

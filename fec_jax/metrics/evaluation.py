@@ -1,0 +1,238 @@
+"""How good completions are: every metric, of every photo of a split, under every mask set.
+
+A subject is a function, so that a network, a baseline and the photos themselves are measured by the same code.
+Completions are rounded to 8 bits and pasted into the photo before anything is measured, as in a lossless file.
+Photos are read, completed and measured in chunks, so that a large test set need not fit into memory.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64
+
+from fec_jax import images, masks
+from fec_jax.data.source import Source
+from fec_jax.metrics import distribution, perceptual
+from fec_jax.metrics.attributes import Classifier
+from fec_jax.metrics.heldout import Predict
+from fec_jax.metrics.limits import LIMITS
+from fec_jax.metrics.mask_sets import MaskSet, bins
+from fec_jax.metrics.pixel import PIXEL, HostMasks
+from fec_jax.types import HostAttrs, HostImages, UserError
+
+CHUNK_BYTES = 2**27
+
+Complete = Callable[[HostImages, HostMasks, HostAttrs], HostImages]
+"""(real, mask, wanted_attrs) -> completed. Nothing under the mask may reach the result but for `real` itself."""
+Features = Callable[[HostImages], Float32[np.ndarray, "n d"]]
+Figures = dict[str, dict[str, float | int | None]]
+"""{metric: {"mean", "std", "n"}}; mean and std are None where no image has the figure."""
+Wishes = Literal["flipped", "ignored", "unjudged"]
+"""What becomes of wishes: each attribute is flipped in turn; the subject knows none; the classifier is not asked."""
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What looks at completions beside formulas.
+
+    classifier: says which attributes a face has; None: no attribute figures. features: for the distribution metrics, by
+    the suffix of their names ("vgg16", "" for Inception).
+    """
+
+    classifier: Classifier | None = None
+    features: Mapping[str, Features] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Where subjects are measured: on the first `count` photos of `source`. `tick` is told of images done.
+
+    What the judges say of the photos themselves is worked out once, for all subjects and mask sets.
+    """
+
+    source: Source
+    count: int
+    judges: Judges = field(default_factory=Judges)
+    tick: Callable[[int], None] = lambda images: None
+
+    @cached_property
+    def real_features(self) -> dict[str, Float32[np.ndarray, "n d"]]:
+        """Of the photos, by suffix."""
+        of = self.judges.features
+        return {name: np.concatenate([of[name](self.source.load(rows)[0]) for rows in self.chunks()]) for name in of}
+
+    @cached_property
+    def real_shows(self) -> Bool[np.ndarray, "n a"]:
+        """Which attributes the classifier sees in the photos; none without a classifier."""
+        if self.judges.classifier is None:
+            return np.zeros((self.count, 0), bool)
+        return np.concatenate([self.judges.classifier.logits(self.source.load(rows)[0]) > 0 for rows in self.chunks()])
+
+    def chunks(self) -> Iterator[range]:
+        """The photos, some at a time."""
+        size = max(1, CHUNK_BYTES // (3 * self.source.resolution_px**2))
+        for start in range(0, self.count, size):
+            yield range(start, min(start + size, self.count))
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Of one subject under one mask set: figures per photo, and features of its completions by suffix."""
+
+    per_image: dict[str, Float64[np.ndarray, " n"]]
+    features: dict[str, Float32[np.ndarray, "n d"]]
+
+
+def network(predict: Predict, batch: int = 16) -> Complete:
+    """A generator as a subject. It sees the masked photo only; batches have one size, so it compiles once."""
+
+    def complete(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
+        done = []
+        for start in range(0, len(real), batch):
+            index = np.resize(np.arange(start, min(start + batch, len(real))), batch)
+            x, m = images.to_float(real[index]), jnp.asarray(mask[index])
+            fake = predict(masks.cut(x, m), m, jnp.asarray(wanted[index], jnp.float32))
+            done.append(np.asarray(images.to_uint8(masks.paste(fake, x, m)))[: len(real) - start])
+        return np.concatenate(done)
+
+    return complete
+
+
+def ignoring_wishes(complete: Callable[[HostImages, HostMasks], HostImages]) -> Complete:
+    """A baseline, which knows nothing of attributes, as a subject."""
+    return lambda real, mask, wanted: complete(real, mask)
+
+
+def itself(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
+    """The photo as its own completion: the best that any figure can be, and the classifier's ceiling."""
+    return real
+
+
+def per_image(completed: HostImages, real: HostImages, mask: HostMasks) -> dict[str, Float64[np.ndarray, " n"]]:
+    """Every figure of a completion and its photo. NaN: does not apply to this image."""
+    figures = {name: metric(completed, real, mask) for name, metric in (PIXEL | LIMITS).items()}
+    return figures | {"lpips": perceptual.lpips(completed, real)}
+
+
+def measure(bench: Bench, complete: Complete, mask_set: MaskSet, wishes: Wishes = "flipped") -> Measured:
+    """Measures one subject. Its figures, besides those of `per_image`, are the classifier's:
+
+    attribute_kept/NAME      1 if it sees the photo's own label in the completion that was to keep it
+    unflipped_change/NAME    1 if it sees another label in the completion, nothing flipped, than in the photo
+    attribute_flipped/NAME   1 if it sees the opposite of the label where that, and nothing else, was asked for
+    flip_change/NAME         mean absolute difference in the hole, 0..1, between flipped and unflipped completion
+    """
+    classifier = bench.judges.classifier if wishes != "unjudged" else None
+    parts: list[dict[str, np.ndarray]] = []
+    features: dict[str, list[np.ndarray]] = {name: [] for name in bench.judges.features}
+    for rows in bench.chunks():
+        (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
+        kept = complete(real, mask, attrs)
+        part = per_image(kept, real, mask)
+        for name, of in bench.judges.features.items():
+            features[name].append(of(kept))
+        bench.tick(len(real))
+        if classifier is not None:
+            names = bench.source.attribute_names
+            part |= _kept(classifier.logits(kept) > 0, attrs, bench.real_shows[rows.start : rows.stop], names)
+            if wishes == "ignored":  # the same face whatever is asked for
+                part |= {f"attribute_flipped/{name}": 1 - part[f"attribute_kept/{name}"] for name in names}
+            for i, name in enumerate(names if wishes == "flipped" else ()):
+                wanted = flipped(attrs, i)
+                completed = complete(real, mask, wanted)
+                agrees = (classifier.logits(completed)[:, i] > 0) == (wanted[:, i] == 1)
+                part[f"attribute_flipped/{name}"] = agrees.astype(np.float64)
+                part[f"flip_change/{name}"] = PIXEL["l1_hole"](completed, kept, mask)
+                bench.tick(len(real))
+        parts.append(part)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Measured(joined, {name: np.concatenate(x) for name, x in features.items()})
+
+
+def _kept(
+    shows: Bool[np.ndarray, "b a"], attrs: HostAttrs, real_shows: Bool[np.ndarray, "b a"], names: Sequence[str]
+) -> dict[str, Float64[np.ndarray, " b"]]:
+    found = {}
+    for i, name in enumerate(names):
+        found[f"attribute_kept/{name}"] = (shows[:, i] == (attrs[:, i] == 1)).astype(np.float64)
+        found[f"unflipped_change/{name}"] = (shows[:, i] != real_shows[:, i]).astype(np.float64)
+    return found
+
+
+def flipped(attrs: HostAttrs, i: int) -> HostAttrs:
+    """The labels with the opposite of attribute `i`."""
+    wanted = attrs.copy()
+    wanted[:, i] = 1 - wanted[:, i]
+    return wanted
+
+
+def summary(values: Float[np.ndarray, " n"]) -> dict[str, float | int | None]:
+    """Mean and standard deviation (of the images, not of the mean) of the values that are numbers, and their count."""
+    there = values[np.isfinite(values)]
+    if not len(there):
+        return {"mean": None, "std": None, "n": 0}
+    return {"mean": float(there.mean()), "std": float(there.std()), "n": len(there)}
+
+
+def figures(bench: Bench, measured: Measured, skipped: dict[str, str] | None = None) -> Figures:
+    """Every figure of a subject, means over attributes (`attribute_kept/mean` ...) and distribution metrics included.
+
+    A metric that has too few images is left out; `skipped` is told why.
+    """
+    found: Figures = {name: summary(values) for name, values in measured.per_image.items()}
+    for kind in dict.fromkeys(name.split("/")[0] for name in measured.per_image if "/" in name):
+        columns = [values for name, values in measured.per_image.items() if name.startswith(f"{kind}/")]
+        found[f"{kind}/mean"] = summary(np.mean(columns, axis=0))
+    for suffix, features in measured.features.items():
+        found |= distribution_figures(bench.real_features[suffix], features, suffix, skipped)
+    return found
+
+
+def distribution_figures(
+    real: Float32[np.ndarray, "n d"],
+    fake: Float32[np.ndarray, "m d"],
+    suffix: str,
+    skipped: dict[str, str] | None = None,
+    paired: bool = True,
+) -> Figures:
+    """Frechet distance and its like of two sets of features. They are one number of a whole set: no deviation.
+
+    paired: row i of both belongs to the same photo.
+    """
+    try:
+        found = distribution.all_figures(real, fake, suffix, paired)
+    except UserError as error:
+        if skipped is not None:
+            between = "" if paired else " between halves of the photos"
+            skipped[f"distribution metrics ({suffix or 'inception'}){between}"] = str(error)
+        return {}
+    return {name: {"mean": value, "std": None, "n": len(fake)} for name, value in found.items()}
+
+
+def by_hole_area(measured: Measured, mask_set: MaskSet) -> dict[str, Figures]:
+    """The figures of single images, by the share of the image that is hole."""
+    labels = np.array(bins(mask_set.masks))
+    return {
+        label: {name: summary(values[labels == label]) for name, values in measured.per_image.items()}
+        for label in sorted(set(labels))
+    }
+
+
+def in_training(predict: Predict, source: Source, mask_sets: Sequence[MaskSet], batch: int = 16) -> dict[str, float]:
+    """What a training may show of its held-out photos: `MASKS/METRIC` of every metric that needs no judge, means.
+
+    Below 16 px, where SSIM and LPIPS are not defined, nothing.
+    """
+    found: dict[str, float] = {}
+    if source.resolution_px < perceptual.SMALLEST_PX:
+        return found
+    for mask_set in mask_sets:
+        bench = Bench(source, len(mask_set.masks))
+        for name, figure in figures(bench, measure(bench, network(predict, batch), mask_set)).items():
+            if figure["mean"] is not None:
+                found[f"{mask_set.name}/{name}"] = float(figure["mean"])
+    return found

@@ -1,0 +1,52 @@
+"""How long one completion takes: one photo at a time, synchronised, after warming up."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fec_jax import images, masks
+from fec_jax.metrics.heldout import Predict
+
+MOST_RUNS, FEWEST_RUNS, SECONDS = 100, 5, 10.0
+
+
+def latency(predict: Predict, px: int, num_attrs: int) -> dict[str, Any]:
+    """Milliseconds (p50, p95) of a completion of one photo, with and without moving it to the device and back.
+
+    `on_device_ms`: masked photo, mask and wishes lie on the device, and so does the result. `with_transfer_ms`: from an
+    8-bit photo in the host's memory to the completed one. Both wait until the result is there.
+    """
+    real = np.random.default_rng(0).integers(0, 256, (1, px, px, 3), np.uint8)
+    mask, attrs = np.asarray(masks.center(px))[None], np.zeros((1, num_attrs), np.float32)
+    x, m, a = images.to_float(real), jnp.asarray(mask), jnp.asarray(attrs)
+    masked = jax.block_until_ready(masks.cut(x, m))
+
+    def whole() -> np.ndarray:
+        x, m = images.to_float(real), jnp.asarray(mask)
+        return np.asarray(images.to_uint8(masks.paste(predict(masks.cut(x, m), m, jnp.asarray(attrs)), x, m)))
+
+    on_device, runs = _timed(lambda: jax.block_until_ready(predict(masked, m, a)))
+    with_transfer, _ = _timed(whole)
+    return {
+        "device": jax.devices()[0].device_kind,
+        "platform": jax.default_backend(),
+        "batch": 1,
+        "runs": runs,
+        "on_device_ms": on_device,
+        "with_transfer_ms": with_transfer,
+    }
+
+
+def _timed(run: Callable[[], Any]) -> tuple[dict[str, float], int]:
+    run()
+    run()
+    took: list[float] = []
+    while len(took) < FEWEST_RUNS or (len(took) < MOST_RUNS and sum(took) < SECONDS):
+        start = time.perf_counter()
+        run()
+        took.append(time.perf_counter() - start)
+    return {f"p{p}": round(1000 * float(np.percentile(took, p)), 3) for p in (50, 95)}, len(took)

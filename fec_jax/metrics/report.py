@@ -1,0 +1,261 @@
+"""`report.json`, `report.md` and grids of an evaluation, and the comparison of two reports."""
+
+import datetime
+import importlib.metadata
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from fec_jax.data.source import Source
+from fec_jax.metrics import protocol
+from fec_jax.metrics.evaluation import Complete, flipped
+from fec_jax.metrics.mask_sets import MaskSet
+from fec_jax.pictures import one_line
+from fec_jax.types import UserError
+
+DIGITS = 6
+"""Significant digits of a figure: more than two runs on different machines agree in."""
+PACKAGES = ("fec-jax", "jax", "jaxlib", "numpy", "scikit-learn", "scikit-image", "opencv-python-headless")
+MAIN = ("psnr_hole", "l1_hole", "ssim_hole", "lpips", "seam", "symmetry", "texture")
+DISTRIBUTION = ("fid", "kid", "p_ids", "u_ids", "fd_vgg16", "kid_vgg16", "p_ids_vgg16", "u_ids_vgg16")
+PICKED = ("best", "median", "worst")
+READING = (
+    "psnr_hole, ssim_hole: higher is better; l1_hole, lpips and the distances fd, fid, kid: lower is better; "
+    "seam, symmetry, texture: 0 is as the photo"
+)
+
+
+def rounded(value: Any) -> Any:
+    """The same tree with its floats cut to `DIGITS` significant digits; NaN and infinities become None."""
+    if isinstance(value, Mapping):
+        return {key: rounded(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(below) for below in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def assemble(
+    facts: Mapping[str, Any],
+    data: Mapping[str, Any],
+    weights: Mapping[str, Any],
+    results: Mapping[str, Any],
+    by_hole_area: Mapping[str, Any],
+    controls: Mapping[str, Any],
+    skipped: Mapping[str, str],
+    latency: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The content of `report.json`. All but `latency` and `date` is the same, byte for byte, when it is done again."""
+    return {
+        "protocol": dict(facts),
+        "data": dict(data),
+        "weights": dict(weights),
+        "results": rounded(results),
+        "by_hole_area": rounded(by_hole_area),
+        "controls": rounded(controls),
+        "skipped": dict(skipped),
+        "software": {name: _version(name) for name in PACKAGES},
+        "latency": dict(latency),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def to_json(report: Mapping[str, Any]) -> bytes:
+    return (json.dumps(report, indent=1, sort_keys=True) + "\n").encode()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A report from its file or from the folder that holds it. UserError if it is none, or was changed by hand."""
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        report = json.loads(path.read_text())
+        stated, digest = report["protocol"]["hash"], protocol.digest(report["protocol"])
+        _ = report["weights"]["name"], report["weights"]["sha256"]
+        for figures in report["results"].values():
+            if not all(isinstance(figure["mean"], float | int | None) for figure in figures.values()):
+                raise ValueError("figures that are no numbers")
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}): give the --out folder of `fec evaluate`") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not a report of `fec evaluate` ({one_line(error)[:80]})") from error
+    if digest != stated:
+        raise UserError(
+            f"{path} was changed by hand: its protocol does not have the hash that it states; evaluate again"
+        )
+    return report
+
+
+def compare(a: Path, b: Path) -> str:
+    """A table of the figures of two reports. UserError, naming what differs, if their protocols are not the same."""
+    left, right = read(a), read(b)
+    differing = protocol.differences(left["protocol"], right["protocol"])
+    if differing:
+        raise UserError(
+            f"{a} and {b} cannot be compared: their protocols differ in {', '.join(differing)}; "
+            "evaluate both with the same data, split, masks and version"
+        )
+    lines = [f"Protocol {left['protocol']['hash'][:16]}: the same."]
+    for letter, path, weights in (("A", a, left["weights"]), ("B", b, right["weights"])):
+        lines.append(f"{letter}: {path}, weights {weights['name']}, SHA-256 {weights['sha256'][:16]}")
+    lines += ["", "| masks | figure | A | B | B - A |", "|---|---|---|---|---|"]
+    for masks in sorted(left["results"].keys() & right["results"].keys()):
+        ours, theirs = left["results"][masks], right["results"][masks]
+        for name in _ordered(ours.keys() & theirs.keys()):
+            x, y = ours[name]["mean"], theirs[name]["mean"]
+            if x is not None and y is not None:
+                lines.append(f"| {masks} | {name} | {_text(x)} | {_text(y)} | {y - x:+.4g} |")
+    return "\n".join(lines) + "\n"
+
+
+def to_markdown(report: Mapping[str, Any]) -> str:
+    """The same for people."""
+    facts, data, weights, controls = (report[name] for name in ("protocol", "data", "weights", "controls"))
+    count, split = facts["data"]["photos"], facts["data"]["split"]
+    lines = [
+        "# Evaluation",
+        "",
+        f"{weights['name']}, SHA-256 `{weights['sha256']}`, on {count} photos of split `{split}` of {data['name']}, "
+        f"{facts['resolution_px']} px. Protocol `{facts['hash']}`: reports compare only if it is the same.",
+        "",
+    ]
+    for masks, results in report["results"].items():
+        lines += [f"## Masks: {masks}", "", *_main_table(masks, results, controls), ""]
+        lines += _attribute_table(masks, facts["attributes"], results, controls.get("real", {}).get(masks))
+        areas = report["by_hole_area"].get(masks, {})
+        if len(areas) > 1:
+            lines += ["By share of the image that is hole:", "", *_area_table(areas), ""]
+        pictures = [f"[{kind}]({grid_name(masks, kind)})" for kind in PICKED]
+        lines += [f"Photos by LPIPS: {', '.join(pictures)}.", ""]
+    lines += ["## Notes", "", *_notes(report)]
+    return "\n".join(lines) + "\n"
+
+
+def _main_table(masks: str, results: Mapping[str, Any], controls: Mapping[str, Any]) -> list[str]:
+    columns = [name for name in (*MAIN, *DISTRIBUTION) if name in results]
+    rows = {"**this network**": results}
+    rows |= {name: row[masks] for name, row in controls.items() if masks in row}
+    if "real_halves" in controls:
+        rows["real_halves"] = controls["real_halves"]["none"]
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rows.items():
+        cells = [_text(row[column]["mean"]) if column in row else "" for column in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _attribute_table(
+    masks: str, names: Sequence[str], results: Mapping[str, Any], real: Mapping[str, Any] | None
+) -> list[str]:
+    if not any(f"attribute_kept/{name}" in results for name in names):
+        return []
+    lines = [
+        f"Flips judged under the masks `{masks}`: the share of completions, in percent, in which the independent",
+        "classifier sees what was asked for. *Ceiling*: what it sees rightly in the photos themselves. *Ignored*: what",
+        "it would see flipped if the network ignored the wish. Outside the hole no flip can change anything.",
+        "",
+        "| attribute | flipped | ignored | kept | ceiling | hole changed by the flip (0..1) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in (*names, "mean"):
+        cells = [_percent(results.get(f"attribute_flipped/{name}"))]
+        cells.append(_percent(real.get(f"attribute_flipped/{name}")) if real else "")
+        cells.append(_percent(results.get(f"attribute_kept/{name}")))
+        cells.append(_percent(real.get(f"attribute_kept/{name}")) if real else "")
+        change = results.get(f"flip_change/{name}")
+        cells.append(_text(change["mean"]) if change else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _area_table(areas: Mapping[str, Any]) -> list[str]:
+    columns = [name for name in MAIN if any(name in figures for figures in areas.values())]
+    lines = ["| hole | photos | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for label, figures in areas.items():
+        cells = [_text(figures[name]["mean"]) for name in columns]
+        lines.append(f"| {label} | {figures['l1_hole']['n']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    facts = report["protocol"]
+    lines = [f"- Not measured: {what}: {why}" for what, why in report["skipped"].items()]
+    lines.append(f"- {READING}")
+    count = facts["data"]["photos"]
+    for name, of in facts["features"].items():
+        suffix = "" if name == "inception" else f"_{name}"
+        lines.append(
+            f"- p_ids{suffix}, u_ids{suffix}: higher is better. Photos as their own completions (`real`) have 0, 0.5 "
+            "by construction: they tie with themselves"
+        )
+        if 2 * count <= of["size"]:
+            lines[-1] += (
+                f". **They say nothing here**: with {count} photos and {count} completions, fewer than {of['size']} "
+                "features, a plane separates nearly any two sets, and both are near 0 whatever the completions"
+            )
+    if facts["attributes"]:
+        lines.append(f"- Flips are judged under every mask set: {', '.join(report['results'])}")
+    latency = report["latency"]
+    device, moved = latency["on_device_ms"], latency["with_transfer_ms"]
+    lines.append(
+        f"- One completion on {latency['device']}: p50 {device['p50']} ms, p95 {device['p95']} ms; "
+        f"with transfer p50 {moved['p50']} ms, p95 {moved['p95']} ms ({latency['runs']} runs, synchronised, warm)"
+    )
+    return [*lines, f"- {report['date']}; " + ", ".join(f"{k} {v}" for k, v in report["software"].items() if v)]
+
+
+def pick(lpips: Float64[np.ndarray, " n"], each: int = 3) -> dict[str, list[int]]:
+    """Which photos to show, of each of `PICKED`: the best, those in the middle and the worst, by LPIPS."""
+    order = np.argsort(lpips, kind="stable")
+    each = min(each, max(1, len(order) // 3))
+    middle = max(0, len(order) // 2 - each // 2)
+    parts = order[:each], order[middle : middle + each], order[-each:]
+    return {kind: [int(i) for i in part] for kind, part in zip(PICKED, parts, strict=True)}
+
+
+def grid_name(masks: str, kind: str) -> str:
+    """The file name of a grid: of a mask folder's path, only what file names may have, and not too long."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', masks)[-100:]}-{kind}.png"
+
+
+def grid_rows(
+    complete: Complete, source: Source, mask_set: MaskSet, chosen: Sequence[int]
+) -> UInt8[np.ndarray, "r c h w 3"]:
+    """A row per photo: real, masked, completed, and completed with each attribute flipped."""
+    real, attrs = source.load(chosen)
+    mask = mask_set.masks[list(chosen)]
+    masked = np.where(mask > 0.5, np.uint8(128), real)
+    wishes = [attrs, *(flipped(attrs, i) for i in range(attrs.shape[1]))]
+    return np.stack([real, masked, *(complete(real, mask, wanted) for wanted in wishes)], axis=1)
+
+
+def grid_titles(names: Sequence[str]) -> list[str]:
+    return ["real", "masked", "completed", *(f"~{name}" for name in names)]
+
+
+def _ordered(names: set[str]) -> list[str]:
+    first = [name for name in (*MAIN, *DISTRIBUTION) if name in names]
+    return first + sorted(names - set(first))
+
+
+def _text(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+
+
+def _percent(figure: Mapping[str, Any] | None) -> str:
+    return "-" if not figure or figure["mean"] is None else f"{100 * figure['mean']:.0f}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

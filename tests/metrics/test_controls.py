@@ -1,0 +1,99 @@
+"""The rows beside a network's."""
+
+import numpy as np
+import pytest
+from few_photos import CentrePixel, cheap_lpips, drawn, mean_colours
+
+from fec_jax.metrics import controls, evaluation, mask_sets, perceptual
+from fec_jax.metrics.distribution import frechet_distance
+from fec_jax.metrics.evaluation import Bench, Judges
+
+N = 4
+JUDGES = Judges(CentrePixel(), {"colour": mean_colours})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def less_to_compute():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perceptual, "lpips", cheap_lpips)
+        yield
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return drawn(12), drawn(N, split="test")
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return [mask_sets.make(name, N, 16, 0) for name in ("center", "lama-thick")]
+
+
+@pytest.fixture(scope="module")
+def rows(photos, sets):
+    train, test = photos
+    ticks, skipped = [], {}
+    found = controls.control_rows(Bench(test, N, JUDGES, ticks.append), train, sets, skipped)
+    return found, ticks, skipped
+
+
+def test_every_control_under_every_mask_set(rows):
+    """Broken: a report lacks a row, or a progress bar ends before or after the work."""
+    found, ticks, skipped = rows
+    assert set(found) == {"real", *controls.FORMULAS, "real_halves"}
+    for name in ("real", *controls.FORMULAS):
+        assert set(found[name]) == {"center", "lama-thick"}
+        assert {"psnr_hole", "lpips", "fd_colour"} <= found[name]["center"].keys()
+    assert sum(ticks) == 2 * N * (1 + len(controls.FORMULAS))
+    assert not skipped
+
+
+def test_steps(photos, sets):
+    """Broken: the progress bar is of another length than the work."""
+    ticks = []
+    bench = Bench(photos[1], N, JUDGES, ticks.append)
+    for masks in sets:
+        evaluation.measure(bench, evaluation.itself, masks)
+    assert sum(ticks) == controls.steps(sets, 2, False)
+    assert controls.steps(sets, 2, True) == sum(ticks) + 2 * N * (1 + len(controls.FORMULAS))
+
+
+def test_real_is_perfect_and_the_ceiling(rows):
+    """Broken: a network is compared with a ceiling that is none."""
+    found = rows[0]["real"]["lama-thick"]
+    assert (found["psnr_hole"]["mean"], found["l1_hole"]["mean"], found["lpips"]["mean"]) == (100, 0, 0)
+    assert found["attribute_flipped/Smiling"]["mean"] == 1 - found["attribute_kept/Smiling"]["mean"]
+    assert "flip_change/Smiling" not in found
+
+
+def test_baselines_are_not_judged_by_the_classifier(rows):
+    """Broken: minutes are spent on what nobody asks a baseline."""
+    assert not any("attribute" in name for name in rows[0]["mean_face"]["center"])
+
+
+def test_the_mean_face_is_of_the_training_photos(rows, photos):
+    """Broken: baselines are fitted on the photos that they are measured on."""
+    train, test = photos
+    mean = np.rint(train.images.mean(axis=0))[4:12, 4:12]
+    expected = (np.abs(mean - test.images[:, 4:12, 4:12]) / 255).mean()
+    assert rows[0]["mean_face"]["center"]["l1_hole"]["mean"] == pytest.approx(expected)
+
+
+def test_halves(rows, photos):
+    """Broken: nobody can tell what distance real photos have from real photos; or rows that are no pairs are paired."""
+    found = rows[0]["real_halves"]["none"]
+    features = mean_colours(photos[1].images).astype(np.float64)
+    assert found["fd_colour"]["mean"] == pytest.approx(frechet_distance(features[0::2], features[1::2]))
+    assert "p_ids_colour" not in found
+
+
+def test_too_few_photos_for_halves(photos, monkeypatch):
+    """Broken: three photos are a traceback, or a report does not say why a row is empty."""
+    train, test = photos
+    monkeypatch.setattr(controls, "subjects", lambda train: {"real": evaluation.itself})
+    skipped = {}
+    bench = Bench(test, 3, Judges(None, JUDGES.features))
+    found = controls.control_rows(bench, train, [mask_sets.make("center", 3, 16, 0)], skipped)
+    assert found["real_halves"]["none"] == {}
+    assert "fd_colour" in found["real"]["center"]
+    assert list(skipped) == ["distribution metrics (colour) between halves of the photos"]
