@@ -14,6 +14,7 @@ def get_config() -> ConfigDict:
     config.resolution_px = 32
     config.data.train_size = 4096
     config.data.test_size = 128
+    config.growth = "add"
     config.schedule.px4 = row(0, 3, 1e-3)
     config.schedule.px8 = row(2, 4, 1e-3)
     config.schedule.px16 = row(2, 8, 1e-3)
@@ -24,7 +25,7 @@ def get_config() -> ConfigDict:
     # With the paper's lambdas nearly all of the gradient would be reconstruction, features and seam (see `share/...` in
     # metrics.jsonl): G would not listen to attributes. These were chosen by the shares.
     config.loss.update({"attr": 4.0, "rec": 60.0, "feat": 0.5, "bdy": 10.0})
-    config.loss.rec_on_flipped = False
+    config.loss.rec_on_flipped = 0.0
     config.loss.d_sees = "completed"
     config.loss.r1_gamma = 2e-5
     config.mask.update({"center_share": 0.35, "wide_share": 0.25})

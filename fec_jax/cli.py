@@ -83,11 +83,8 @@ def _fec(
 def complete(
     photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
     mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
+    weights: Annotated[Path, typer.Option(help="A .safetensors file, or the workdir of a training run.")],
     out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="A .safetensors file, or the workdir of a training run. Default: the shipped model."),
-    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=0|1", help="Wanted attribute; repeat for more.")
     ] = None,

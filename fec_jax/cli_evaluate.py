@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="A .safetensors file, or the workdir of a training run. Default: the shipped model."),
-    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file, or the workdir of a training run.")] = None,
     data: Annotated[Path | None, typer.Option(help="What `fec prepare` wrote.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and grids.")] = None,
     split: Annotated[str, typer.Option(help="Split to measure on.")] = "test",
@@ -53,8 +50,10 @@ def evaluate(
 
         typer.echo(report.compare(*compare), nl=False)
         return
-    if data is None or out is None:
-        raise UserError("evaluate needs --data, what `fec prepare` wrote, and --out, a folder for the report")
+    if weights is None or data is None or out is None:
+        raise UserError(
+            "evaluate needs --weights, --data (what `fec prepare` wrote) and --out, a folder for the report"
+        )
     from fec_jax.metrics.evaluation import Judges
 
     # Whatever is wrong with the input comes to light before anything is measured or written.
@@ -141,18 +140,15 @@ def _network_rows(
     return results, areas, grids
 
 
-def _open(path: Path | None, resolution: int | None) -> tuple["Weights", str, str]:
+def _open(path: Path, resolution: int | None) -> tuple["Weights", str, str]:
     """Weights, what to call them, and the SHA-256 of their file (of a workdir: of the parameters)."""
-    from fec_jax.complete import weights as files
     from fec_jax.metrics.perceptual import SMALLEST_PX
     from fec_jax.opening import weights_from
     from fec_jax.types import UserError
 
     weights = weights_from(path)
     px = weights.meta.resolution_px
-    if path is None:
-        name, sha256 = files.SHIPPED, files.SHIPPED_SHA256
-    elif path.is_file():
+    if path.is_file():
         name, sha256 = path.name, hashlib.sha256(path.read_bytes()).hexdigest()
     else:
         name, sha256 = path.resolve().name, _fingerprint(weights)
@@ -260,7 +256,7 @@ def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list
 
     try:
         for name, rows in grids.items():
-            write_grid(out / name, rows, titles, tile_px=96)
+            write_grid(out / name, rows, titles, tile_px=128)
     except OSError as e:
         raise UserError(f"cannot write grids to {out}: {e.strerror or e}; choose another --out") from e
     files.write_aside(out / "report.md", report.to_markdown(whole).encode())

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # which prints what it finds; change it only together with the networks.
 COUNTS = {
     "quickstart": (640_156, 212_312),
-    "congress64": (2_556_511, 853_016),
+    "congress64": (993_631, 286_424),
     "hq256": (68_989_269, 23_053_388),
     "hq512": (69_063_608, 23_081_260),
     "hq1024": (69_082_347, 23_088_284),
@@ -134,7 +134,7 @@ def test_hq1024_is_the_real_thing():
     assert (r.generator.base, r.generator.cap, r.generator.skip) == (16384, 512, "residual")
     lambdas = r.lambdas
     assert (lambdas.adv, lambdas.attr, lambdas.rec, lambdas.feat, lambdas.bdy) == (1, 2, 500, 10, 5000)
-    assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped, r.d_sees) == (0.7, 0.5, True, "fake")
+    assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped, r.d_sees) == (0.7, 0.5, 1.0, "fake")
 
 
 def test_values_arrive_where_they_belong():
@@ -182,6 +182,7 @@ def test_values_arrive_where_they_belong():
 
 MISTAKES = [
     ({"loss.recc": 1.0}, "config.loss.recc is unknown; did you mean config.loss.rec"),
+    ({"eval_masks": ("center", "round")}, "config.eval_masks has 'round': mask sets are center, wide, paper"),
     ({"batch.px64": 16}, "config.batch.px64 is unknown"),
     ({"mask": None}, "config.mask.min_side is missing"),
     ({"loss.bdy": None}, "config.loss.bdy is missing"),

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -29,8 +28,6 @@ from fec_jax.types import Params, UserError
 FORMAT = "fec_jax.weights"
 FORMAT_VERSION = "1"
 MAX_PX = 4096
-SHIPPED = "congress64.safetensors"
-SHIPPED_SHA256 = ""
 
 _G, _D = "generator", "discriminator"
 
@@ -132,21 +129,6 @@ def load_weights(path: Path) -> Weights:
         ) from e
     trees = _nested(tensors)
     return Weights(trees[_G], trees.get(_D), meta)
-
-
-def load_shipped() -> Weights:
-    """The model that comes with the package: 64 px faces, seven attributes. `assets/congress64.md` is its card.
-
-    Raises `UserError` when the file is missing or is not, byte for byte, the one that this version was released with.
-    """
-    path = Path(str(resources.files("fec_jax") / "assets" / SHIPPED))
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as e:
-        raise UserError(f"the shipped weights are missing: {path}; reinstall fec-jax, or give --weights") from e
-    if digest != SHIPPED_SHA256:
-        raise UserError(f"the shipped weights are damaged (wrong checksum): {path}; reinstall fec-jax")
-    return load_weights(path)
 
 
 def _meta(metadata: Mapping[str, str], path: Path) -> Meta:

@@ -1,7 +1,11 @@
 """How long one completion takes: one photo at a time, synchronised, after warming up."""
 
+import contextlib
+import os
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +15,7 @@ import numpy as np
 from fec_jax import images, masks
 from fec_jax.metrics.heldout import Predict
 
+CPU_INFO, MODEL = Path("/proc/cpuinfo"), re.compile(r"^model name\s*: (.+)$", re.MULTILINE)
 MOST_RUNS, FEWEST_RUNS, SECONDS = 100, 5, 10.0
 
 
@@ -32,13 +37,22 @@ def latency(predict: Predict, px: int, num_attrs: int) -> dict[str, Any]:
     on_device, runs = _timed(lambda: jax.block_until_ready(predict(masked, m, a)))
     with_transfer, _ = _timed(whole)
     return {
-        "device": jax.devices()[0].device_kind,
+        "device": _device(),
         "platform": jax.default_backend(),
         "batch": 1,
         "runs": runs,
         "on_device_ms": on_device,
         "with_transfer_ms": with_transfer,
     }
+
+
+def _device() -> str:
+    """What the device is called; of a CPU, which JAX calls "cpu", its model where the system tells it."""
+    name = jax.devices()[0].device_kind
+    with contextlib.suppress(OSError):
+        if jax.default_backend() == "cpu" and (models := MODEL.findall(CPU_INFO.read_text())):
+            name = f"{models[0]}, {os.cpu_count()} threads"
+    return name
 
 
 def _timed(run: Callable[[], Any]) -> tuple[dict[str, float], int]:

@@ -1,0 +1,33 @@
+"""The quickstart, smaller: drawn faces, grown from 8 to 32 px or trained there at once. The runs of `ablation.py`."""
+
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs.common import row
+from configs.quickstart import get_config as quickstart
+
+
+def get_config(growth: str = "progressive") -> ConfigDict:
+    config: Any = quickstart()
+    config.data.train_size = 1024
+    config.schedule, config.batch = ConfigDict(), ConfigDict()
+    if growth == "progressive":
+        config.schedule.px8 = row(0, 2.4, 2e-3)
+        config.schedule.px16 = row(0.8, 2.4, 2e-3)
+        config.schedule.px32 = row(0.6, 3.6, 2e-3, 5e-5)
+        config.batch.update({"px8": 16, "px16": 8, "px32": 8})
+    elif growth == "direct":
+        config.schedule.px32 = row(0, 5.28, 2e-3, 5e-5)  # as many seconds of steps as the three sizes take together
+        config.batch.px32 = 8
+    else:
+        raise ValueError(f"growth {growth!r}: progressive or direct")
+    config.lr_warmup_kimg = 0.1
+    config.generator.update({"base": 512, "cap": 32, "latent": 32})
+    config.discriminator.update({"base": 256, "cap": 32})
+    # So that every loss has a say (see `share/...` in metrics.jsonl) in a run this short; no feature loss below 32 px,
+    # where it would be half of the cost.
+    config.loss.update({"rec": 150.0, "feat": 1.0, "bdy": 200.0, "feature_min_px": 32})
+    config.every.update({"log_kimg": 0.8, "checkpoint_kimg": 4.0, "grid_kimg": 0.0, "eval_kimg": 1.6})
+    config.eval_images = 16
+    return config
