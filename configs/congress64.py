@@ -27,8 +27,8 @@ def get_config() -> ConfigDict:
     config.generator.update({"base": 1024, "cap": 64, "latent": 128})
     config.discriminator.update({"base": 1024, "cap": 64})
     # With the paper's lambdas nearly all of the gradient would be reconstruction, features and seam (`share/...` in
-    # metrics.jsonl), and G would not listen to attributes. With these, adversarial and attribute loss have a seventh of
-    # it at 8 px and, as D learns to see, three quarters at 32 px.
+    # metrics.jsonl`), and G would not listen to attributes. With these, adversarial and attribute loss have half of it
+    # at 32 px; at 64 px d_terms leaves them a seventh: G listens by then, and has to draw what is there.
     config.loss.update({"adv": 0.3, "attr": 8.0, "rec": 40.0, "feat": 0.6, "bdy": 10.0})
     config.loss.rec_on_flipped = 0.15
     config.keep_probability = 0.6
