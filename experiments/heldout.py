@@ -14,19 +14,14 @@ import jax
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic import DrawnFaces
 from fec_jax.metrics import heldout
-from fec_jax.opening import weights_from
+from fec_jax.opening import predictor, weights_from
 from fec_jax.train.viewing import report
 
 
 def figures(weights_path: Path, train: Source, test: Source) -> dict[str, float]:
     """Figures of the weights and of the mean training face on the photos of `test`."""
     weights = weights_from(weights_path)
-    generator, px = weights.meta.build_generator(), weights.meta.resolution_px
-    g = jax.jit(
-        lambda masked, mask, attrs: generator.apply(
-            {"params": weights.g_params}, masked, mask, attrs, 1.0, resolution_px=px
-        )
-    )
+    g, px = predictor(weights), weights.meta.resolution_px
     photos, attrs = test.load(range(len(test)))
     result = heldout.reconstruction_figures(g, photos, attrs)
     baseline = heldout.reconstruction_figures(heldout.mean_face(train), photos, attrs)

@@ -9,12 +9,10 @@ running ones save first. The report is in OUT/report: table.md, table.csv, resul
 """
 
 import argparse
-import contextlib
-import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -23,6 +21,7 @@ from experiments.sweeping import report, results, running
 from experiments.sweeping import table as tables
 from experiments.sweeping.table import Planned, Table
 from fec_jax.metrics.extra import need
+from fec_jax.placing import locked
 from fec_jax.train.stopping import Stop
 from fec_jax.types import UserError
 
@@ -54,7 +53,7 @@ def _main(args: argparse.Namespace) -> int:
         return 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with _locked(out):
+        with locked(out, "sweep", "--out"):
             return _sweep(table, plan, chosen, out, args.jobs)
     except OSError as error:
         raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error
@@ -126,17 +125,6 @@ def _environment(out: Path) -> dict[str, str]:
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # several share an accelerator
     }
     return cache | os.environ
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Keeps a second sweep out of the folder. The lock goes with the process, however that ends."""
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"another sweep is running in {out}: stop it, or use another --out") from error
-        yield
 
 
 def _say(*lines: str) -> None:

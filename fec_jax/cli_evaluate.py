@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fec_jax.complete.weights import Meta, Weights
     from fec_jax.data.source import Source
     from fec_jax.metrics.evaluation import Bench, Complete, Features, Judges
-    from fec_jax.metrics.heldout import Predict
     from fec_jax.metrics.mask_sets import MaskSet
 
 
@@ -85,10 +84,11 @@ class Setup:
 def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     from fec_jax.metrics import controls, evaluation, protocol, report
     from fec_jax.metrics.latency import latency
+    from fec_jax.opening import predictor
 
     meta, test, sets = setup.weights.meta, setup.test, setup.sets
     count, names = len(sets[0].masks), meta.attribute_names
-    predict = _predict(setup.weights)
+    predict = predictor(setup.weights)
     skipped: dict[str, str] = {}
     with _progress(controls.steps(sets, len(names), with_controls)) as tick:
         bench = evaluation.Bench(test, count, setup.judges, tick)
@@ -219,15 +219,6 @@ def _classifier(train: "Source") -> Any:
     photos, labels = train.load(range(min(len(train), attributes.MOST_PHOTOS)))
     typer.echo(f"classifier: learning {labels.shape[1]} attributes from {len(photos)} photos", err=True)
     return attributes.fit(photos, labels, train.attribute_names)
-
-
-def _predict(weights: "Weights") -> "Predict":
-    import jax
-
-    generator, px = weights.meta.build_generator(), weights.meta.resolution_px
-    params = jax.device_put(weights.g_params)
-    apply = jax.jit(lambda p, *inputs: generator.apply({"params": p}, *inputs, 1.0, resolution_px=px))
-    return lambda masked, mask, attrs: apply(params, masked, mask, attrs)
 
 
 def _check_out(out: Path, force: bool) -> None:

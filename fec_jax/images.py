@@ -1,8 +1,10 @@
 """Moving between sizes, ranges and pictures: the only image arithmetic that nets, losses and data share."""
 
+from collections.abc import Iterator
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, UInt8
+from jaxtyping import Array, Float, Int, Num, UInt8
 
 
 def pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 c"]:
@@ -50,3 +52,13 @@ def grid(rows: Num[np.ndarray, "r c h w 3"], gap_px: int = 2) -> UInt8[np.ndarra
             y, x = gap_px + i * (h + gap_px), gap_px + j * (w + gap_px)
             sheet[y : y + h, x : x + w] = rows[i, j]
     return sheet
+
+
+def batches(count: int, size: int) -> Iterator[tuple[Int[np.ndarray, "{size}"], int]]:
+    """Indices of `count` images in batches of one size, so that one program serves all, and how many of each are new.
+
+    The last batch is filled up by repeating its own.
+    """
+    for start in range(0, count, size):
+        new = min(size, count - start)
+        yield np.resize(np.arange(start, start + new), size), new

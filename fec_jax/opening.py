@@ -1,8 +1,15 @@
-"""Weights from whatever a user names: a file of them, or the workdir of a training."""
+"""Weights from whatever a user names, a file of them or the workdir of a training, and a function of them."""
 
+import functools
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from fec_jax.complete.weights import Weights, load_weights
+from fec_jax.metrics.heldout import Predict
+from fec_jax.nets.generator import Generator
+from fec_jax.types import Attrs, Images, Masks, Params
 
 
 def weights_from(path: Path) -> Weights:
@@ -12,3 +19,14 @@ def weights_from(path: Path) -> Weights:
 
         return export.from_workdir(path)
     return load_weights(path)
+
+
+def predictor(weights: Weights) -> Predict:
+    """The generator at its full resolution, compiled; networks of one kind share the program."""
+    return functools.partial(_predict, weights.meta.build_generator(), jax.device_put(weights.g_params))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _predict(generator: Generator, params: Params, masked: Images, mask: Masks, attrs: Attrs) -> Images:
+    image: Any = generator.apply({"params": params}, masked, mask, attrs, 1.0, resolution_px=generator.max_px)
+    return image

@@ -89,3 +89,11 @@ def test_grid_lays_pictures_out_by_rows():
             y, x = 2 + 6 * i, 2 + 7 * j
             assert (sheet[y : y + 4, x : x + 5] == 3 * i + j).all()
     assert (sheet == 255).all(axis=2).sum() == sheet[:, :, 0].size - 6 * 20
+
+
+def test_batches_of_one_size():
+    """Broken: images are left out, counted twice, or a last batch of another size compiles anew."""
+    found = [(index.tolist(), new) for index, new in images.batches(5, 3)]
+    assert found == [([0, 1, 2], 3), ([3, 4, 3], 2)]
+    assert list(images.batches(0, 3)) == []
+    assert [(index.tolist(), new) for index, new in images.batches(1, 3)] == [([0, 0, 0], 1)]

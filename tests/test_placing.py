@@ -1,8 +1,9 @@
-"""Files are put in place whole, or not at all."""
+"""Files are put in place whole, or not at all; a folder has one writer."""
 
 import pytest
 
 from fec_jax import placing
+from fec_jax.types import UserError
 
 
 def test_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -21,3 +22,13 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.undo()
     placing.write_whole(path, b"new")
     assert path.read_text() == "new"
+
+
+def test_one_at_a_time(tmp_path):
+    """Broken: two write into one folder, or a lock outlives whoever had it."""
+    with placing.locked(tmp_path, "training", "--workdir"):
+        message = r"another training is running in .*: stop it, or use another --workdir"
+        with pytest.raises(UserError, match=message), placing.locked(tmp_path, "training", "--workdir"):
+            raise AssertionError("locked twice")
+    with placing.locked(tmp_path, "training", "--workdir"):
+        pass

@@ -6,21 +6,12 @@ Figures: averaged generator, hole pasted, 128 faces that nobody was trained on (
 `judge.py` for who says whether a wish was granted.
 """
 
-import functools
 from pathlib import Path
-from typing import Any
-
-import jax
-import jax.numpy as jnp
-import numpy as np
 
 from experiments.sweeps import judge
-from fec_jax import images, masks
 from fec_jax.data.synthetic import DrawnFaces
-from fec_jax.metrics import heldout, perceptual
-from fec_jax.nets.generator import Generator
-from fec_jax.opening import weights_from
-from fec_jax.types import Attrs, HostImages, Images, Masks
+from fec_jax.metrics import evaluation, heldout, mask_sets, perceptual
+from fec_jax.opening import predictor, weights_from
 
 CONFIG = "experiments/sweeps/ablation_config.py"
 SEEDS = (0, 1, 2)
@@ -53,26 +44,13 @@ def measure(workdir: Path, out: Path) -> dict[str, float]:
     """Figures of a finished run. The judge is kept in the folder of the sweep."""
     weights = weights_from(workdir)
     px = weights.meta.resolution_px
-    predict = functools.partial(_predict, weights.meta.build_generator(), weights.g_params)
+    predict = predictor(weights)
     photos, attrs = DrawnFaces(_FACES, px, split="test").load(range(_FACES))
     figures = heldout.reconstruction_figures(predict, photos, attrs, _BATCH)
     figures |= heldout.attribute_figures(
         predict, judge.classify(px, out / "judge.safetensors"), photos, attrs, weights.meta.attribute_names, _BATCH
     )
-    some = photos[:_LPIPS_FACES]
-    distances = perceptual.lpips(some, _completed(predict, some, attrs[:_LPIPS_FACES]), _BATCH)
+    some, mask = photos[:_LPIPS_FACES], mask_sets.make("center", _LPIPS_FACES, px, 0).masks
+    completed = evaluation.network(predict, _BATCH)(some, mask, attrs[:_LPIPS_FACES])
+    distances = perceptual.lpips(some, completed, _BATCH)
     return {**figures, "lpips_center": float(distances.mean())}
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _predict(generator: Generator, params: Any, masked: Images, mask: Masks, attrs: Attrs) -> Images:
-    completed: Any = generator.apply({"params": params}, masked, mask, attrs, 1.0, resolution_px=generator.max_px)
-    return completed
-
-
-def _completed(predict: heldout.Predict, photos: HostImages, attrs: np.ndarray) -> HostImages:
-    """Whole images, the centre hole filled, with the photos' own attributes."""
-    real = images.to_float(photos)
-    mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))
-    whole = predict(masks.cut(real, mask), mask, jnp.asarray(attrs, jnp.float32))
-    return np.asarray(images.to_uint8(masks.paste(whole, real, mask)))

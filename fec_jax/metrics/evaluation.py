@@ -92,11 +92,10 @@ def network(predict: Predict, batch: int = 16) -> Complete:
 
     def complete(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
         done = []
-        for start in range(0, len(real), batch):
-            index = np.resize(np.arange(start, min(start + batch, len(real))), batch)
+        for index, new in images.batches(len(real), batch):
             x, m = images.to_float(real[index]), jnp.asarray(mask[index])
             fake = predict(masks.cut(x, m), m, jnp.asarray(wanted[index], jnp.float32))
-            done.append(np.asarray(images.to_uint8(masks.paste(fake, x, m)))[: len(real) - start])
+            done.append(np.asarray(images.to_uint8(masks.paste(fake, x, m)))[:new])
         return np.concatenate(done)
 
     return complete

@@ -77,8 +77,6 @@ def mean_face(source: Source, most: int = 2048) -> Predict:
 
 
 def _batches(photos: HostImages, attrs: HostAttrs, batch: int):
-    """Device batches of one size, the last filled up by repeating its first photo, and how many of each count."""
-    for start in range(0, len(photos), batch):
-        x, a = photos[start : start + batch], attrs[start : start + batch]
-        index = np.resize(np.arange(len(x)), batch)
-        yield jax.block_until_ready(images.to_float(x[index])), jnp.asarray(a[index], jnp.float32), len(x)
+    """Device batches of one size, and how many photos of each count; see `images.batches`."""
+    for index, new in images.batches(len(photos), batch):
+        yield jax.block_until_ready(images.to_float(photos[index])), jnp.asarray(attrs[index], jnp.float32), new

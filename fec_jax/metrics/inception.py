@@ -21,6 +21,7 @@ import safetensors
 from jax import lax
 from jaxtyping import Array, Float, Float32
 
+from fec_jax import images
 from fec_jax.types import HostImages, Images, Params, UserError
 
 FORMAT, FORMAT_VERSION = "fec_jax.inception", "1"
@@ -153,9 +154,8 @@ class Inception:
     def features(self, x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 2048"]:
         """Of images of any size. They go through in batches of `batch`, the last one filled up by repeating."""
         rows = [np.zeros((0, WIDTH), np.float32)]
-        for start in range(0, len(x), batch):
-            index = np.resize(np.arange(start, min(start + batch, len(x))), batch)
-            rows.append(np.asarray(_features(self.params, resized(jnp.asarray(x[index]))))[: len(x) - start])
+        for index, new in images.batches(len(x), batch):
+            rows.append(np.asarray(_features(self.params, resized(jnp.asarray(x[index]))))[:new])
         return np.concatenate(rows)
 
 

@@ -149,7 +149,6 @@ def _batched(of, batch: int, *arrays: HostImages) -> np.ndarray:
     pixels = max(h, FEATURE_PX) * max(w, FEATURE_PX)
     size = max(1, min(batch, n, MOST_PIXELS // pixels))
     rows = []
-    for start in range(0, n, size):
-        index = np.resize(np.arange(start, min(start + size, n)), size)
-        rows.append(np.asarray(of(*(x[index] for x in arrays)))[: n - start])
+    for index, new in images.batches(n, size):
+        rows.append(np.asarray(of(*(x[index] for x in arrays)))[:new])
     return np.concatenate(rows) if rows else np.asarray(of(*arrays))

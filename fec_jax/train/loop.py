@@ -1,13 +1,10 @@
 """The training loop: the one place where the clock advances, data meets the step, and things are written."""
 
 import collections
-import contextlib
 import dataclasses
-import fcntl
 import functools
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import numpy as np
 from fec_jax import schedule
 from fec_jax.data import pipeline
 from fec_jax.nets import vgg16
+from fec_jax.placing import locked
 from fec_jax.train import checkpointing, parallel, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.progress import Rates, Window, clock_time, memory_mib
@@ -283,18 +281,7 @@ def train(run: Run, workdir: Path) -> None:
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        with Stop() as stop, _locked(workdir):
+        with Stop() as stop, locked(workdir, "training", "--workdir"):
             Trainer(run, workdir).train(stop)
     except OSError as error:
         raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error
-
-
-@contextlib.contextmanager
-def _locked(workdir: Path) -> Iterator[None]:
-    """Keeps a second training out of the workdir. The lock goes with the process, however that ends."""
-    with (workdir / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"another training is running in {workdir}: stop it, or use another --workdir") from error
-        yield

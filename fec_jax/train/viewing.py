@@ -9,6 +9,7 @@ import numpy as np
 
 from fec_jax import images, masks
 from fec_jax.metrics import evaluation, heldout, mask_sets
+from fec_jax.metrics.report import grid_titles
 from fec_jax.train import writers
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
@@ -80,9 +81,8 @@ class Viewer:
         if resolution_px > MAX_TILE_PX:
             columns = [images.pool_to(x, MAX_TILE_PX) for x in columns]
         rows = np.stack([np.asarray(images.to_uint8(x)) for x in columns], axis=1)
-        titles = ["real", "masked", "completed", *(f"~{name}" for name in run.attribute_names)]
         if jax.process_index() == 0:
-            writers.write_grid(path, rows, titles)
+            writers.write_grid(path, rows, grid_titles(run.attribute_names))
 
     def _photos(self, resolution_px: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         source = self._run.test_source(resolution_px)
