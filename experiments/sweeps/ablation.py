@@ -27,7 +27,7 @@ ROWS = {
     "no EMA": {"ema.halflife_kimg": 0.0},
     "blended growth": {"growth": "blend"},
     "direct at equal compute": {"config": f"{CONFIG}:direct"},
-    "direct, layers not added": {"config": f"{CONFIG}:direct", "growth": "blend"},
+    "direct and blended growth": {"config": f"{CONFIG}:direct", "growth": "blend"},
 }
 FIGURES = {
     "psnr_hole_center": ("PSNR of the centre hole, dB", 2),
