@@ -67,10 +67,13 @@ def get_config() -> ConfigDict:
     config.loss.rec_on_flipped = 1.0  # [paper] as much where the wish contradicts the photo; less, down to 0, is ours
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
+    config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
+    config.loss.feat_share = 1.0  # [ours] part of the batch that the feature loss looks at; less is cheaper
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
     # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
     # Karras et al. 2020). 0: none.
     config.loss.r1_gamma = 0.0
+    config.loss.r1_attr = 0.0  # [ours] weight of the attribute logits in the penalty, beside 1 for real/fake
     config.loss.r1_every = 8  # [ours] steps between penalties, each then so many times as heavy
 
     # Adam [ours]. Without momentum (Karras et al. 2018) G learned much slower here: its main teacher is a regression.
@@ -85,7 +88,7 @@ def get_config() -> ConfigDict:
     config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped
 
     config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos
-    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0})  # [ours; Zhao et al. 2020] of all that D sees
+    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0})  # [ours; Zhao et al. 2020] of all D sees
     # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D is shown one.
     config.history = ConfigDict({"depth": 8, "share": 0.5})
 

@@ -134,7 +134,8 @@ def test_hq1024_is_the_real_thing():
     assert (r.generator.base, r.generator.cap, r.generator.skip) == (16384, 512, "residual")
     lambdas = r.lambdas
     assert (lambdas.adv, lambdas.attr, lambdas.rec, lambdas.feat, lambdas.bdy) == (1, 2, 500, 10, 5000)
-    assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped, r.d_sees) == (0.7, 0.5, 1.0, "fake")
+    assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped) == (0.7, 0.5, 1.0)
+    assert (r.d_sees, r.feat_sees, r.feat_share) == ("fake", "fake", 1.0)
 
 
 def test_values_arrive_where_they_belong():
@@ -159,6 +160,10 @@ def test_values_arrive_where_they_belong():
                 "g_adam.b1": 0.1,
                 "d_adam.b1": 0.2,
                 "d_augment.shift": 0.05,
+                "d_augment.noise": 0.07,
+                "loss.r1_attr": 0.6,
+                "loss.feat_sees": "completed",
+                "loss.feat_share": 0.75,
                 "augment.mirror": False,
                 "ema.halflife_kimg": 3.0,
                 "schedule.px16.lr": 0.0123,
@@ -176,6 +181,7 @@ def test_values_arrive_where_they_belong():
     assert (r.generator.skip, r.generator.cap, r.discriminator.cap) == ("concat", 40, 24)
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
+    assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)
 

@@ -21,11 +21,15 @@ class Augment:
     color: brightness moves by up to this (in units of the [-1, 1] range), every channel by a further half of it, and
       contrast and saturation are scaled by up to 1 +- this.
     shift: translation by up to this share of the side in both directions; what comes in repeats the border.
+    noise: standard deviation, in units of the [-1, 1] range, of Gaussian noise on every pixel. D then has to go by what
+      is large and plain, and G cannot grant a wish by a faint pattern that nobody else would see (compare randomized
+      smoothing, Cohen et al. 2019).
     """
 
     mirror: bool = False
     color: float = 0.0
     shift: float = 0.0
+    noise: float = 0.0
 
     def __call__(self, x: Images, keys: Key[Array, " b"]) -> Images:
         """Changed images of the same shape; each by its own key."""
@@ -38,6 +42,8 @@ class Augment:
                 image = _recolor(image, k_color, self.color)
             if self.shift:
                 image = _translate(image, k_shift, self.shift)
+            if self.noise:
+                image += self.noise * jax.random.normal(jax.random.fold_in(key, 1), image.shape)
             return image
 
         return jax.vmap(one)(x, keys)

@@ -28,6 +28,7 @@ class Purpose(enum.IntEnum):
     D_AUGMENT = 4
     D_AUGMENT_FAKE = 5
     G_AUGMENT = 6
+    R1 = 7
 
 
 @flax.struct.dataclass

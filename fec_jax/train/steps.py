@@ -32,11 +32,14 @@ class Recipe:
     """Everything that stays the same from the first step of a run to the last.
 
     mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
-    completed ones. adversarial: kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss.
-    rec_on_flipped: how strongly, from 0 to 1 (paper), examples whose wish differs from the photo are still drawn to the
-    photo inside the hole. r1_gamma, r1_every: weight of D's gradient penalty, per pixel of the image (gamma = r1_gamma
-    * r * r: a penalty that leaves D its eyes at 64 px makes it blind at 8 px), and how often it is computed (then
-    `r1_every` times as heavy). keep_probability: of asking for the photo's own attributes. history_share: how often D
+    completed ones. feat_sees: the same choice for the feature loss. feat_share: the part of the batch that the feature
+    loss looks at: half of it is right on average, at half the cost. adversarial: kind of G's adversarial loss.
+    rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how strongly, from 0 to 1 (paper),
+    examples whose wish differs from the photo are still drawn to the photo inside the hole. r1_gamma, r1_every: weight
+    of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64 px
+    makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of it
+    every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest change is
+    fooled rather than satisfied. keep_probability: of asking for the photo's own attributes. history_share: how often D
     is shown an older completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
     feature_chunk: see `vgg16.relu2_2`. d_terms: of the phase, see `schedule.Row`.
     """
@@ -53,11 +56,14 @@ class Recipe:
     augment: Augment = Augment(mirror=True)
     d_augment: Augment = Augment()
     d_sees: Literal["fake", "completed"] = "fake"
+    feat_sees: Literal["fake", "completed"] = "fake"
+    feat_share: float = 1.0
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     rec_alpha: float = 0.7
     rec_on_flipped: float = 1.0
     r1_gamma: float = 0.0
     r1_every: int = 1
+    r1_attr: float = 0.0
     keep_probability: float = 0.5
     history_share: float = 0.5
     feature_min_px: int = 16
@@ -190,7 +196,15 @@ def d_step(
         return adv + recipe.lambdas.attr * attr, aux
 
     def penalty(params: Params) -> Float[Array, ""]:
-        return adversarial.r1(lambda x: d(params, x)[0], real).mean()
+        def judged(x: Images) -> Float[Array, " b"]:
+            logit, attr_logits = d(params, x)
+            if not recipe.r1_attr:
+                return logit
+            # With random signs the squared gradient of the sum is, on average, the sum of the squared gradients.
+            signs = jax.vmap(lambda key: jax.random.rademacher(key, attr_logits.shape[1:], jnp.float32))
+            return logit + jnp.sqrt(recipe.r1_attr) * (signs(keys(Purpose.R1)) * attr_logits).sum(axis=1)
+
+        return adversarial.r1(judged, real).mean()
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)
     r1 = jnp.zeros(())
@@ -240,9 +254,11 @@ def g_losses(
     def rec(x: Images) -> Float[Array, " b"]:
         return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
 
-    def feat(x: Images) -> Float[Array, " b"]:
+    def feat(x: Images) -> Float[Array, " some"]:
+        seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
+        some = max(1, round(recipe.feat_share * len(x)))
         of_fake, of_real = (
-            vgg16.relu2_2(vgg, image, recipe.generator.dtype, recipe.feature_chunk) for image in (bound(x), ex.real)
+            vgg16.relu2_2(vgg, image[:some], recipe.generator.dtype, recipe.feature_chunk) for image in (seen, ex.real)
         )
         return feature.feature(of_fake, of_real)
 

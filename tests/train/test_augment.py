@@ -65,14 +65,23 @@ def test_contrast_and_saturation_are_scaled():
     assert 1.28 < saturation.max() <= 1.2 * 1.2 + 1e-4
 
 
+def test_noise_has_the_strength_asked_for_and_no_mean():
+    """Broken: the knob is dead, every pixel or channel gets the same, or images come out brighter."""
+    noise = np.asarray(Augment(noise=0.3)(MANY, KEYS) - MANY)
+    assert noise.std() == pytest.approx(0.3, abs=0.01)
+    assert abs(noise.mean()) < 0.01
+    assert noise.std(axis=(1, 2, 3)).min() > 0.1
+    assert np.abs(noise[:-1] - noise[1:]).max() > 0.1
+
+
 def test_each_image_by_its_own_key():
     """Broken: the change depends on the batch, so a resumed run or more devices would differ."""
-    augment = jax.jit(Augment(mirror=True, color=0.2, shift=0.2).__call__)
+    augment = jax.jit(Augment(mirror=True, color=0.2, shift=0.2, noise=0.1).__call__)
     np.testing.assert_allclose(augment(MANY[:6], KEYS[:6])[2:], augment(MANY[:4], KEYS[2:6]), atol=1e-6)
 
 
 def test_gradients_come_through():
     """Broken: D's verdict on a changed image does not reach G."""
-    augment = Augment(mirror=True, color=0.2, shift=0.1)
+    augment = Augment(mirror=True, color=0.2, shift=0.1, noise=0.1)
     grad = jax.jit(jax.grad(lambda x: jnp.square(augment(x, KEYS[:8])).sum()))(MANY[:8])
     assert (jnp.abs(grad).sum(axis=(1, 2, 3)) > 1).all()

@@ -104,6 +104,27 @@ def test_what_d_sees():
     assert not context.any(), "G is judged by what D sees of it"
 
 
+def test_what_the_feature_loss_sees():
+    """Broken: `feat_sees` is a dead knob, or the context still counts where the photo is pasted over it."""
+    ex, fake = examples_by_hand(), fake_at()
+    completed = dataclasses.replace(RECIPE, feat_sees="completed")
+    hole, context = by_place(g_losses(ex, fake, completed, only(feat=1.0))[0])
+    assert (hole > 0).all()
+    assert not context.any()
+    _, raw, _ = g_losses(ex, fake, completed, only(feat=1.0))
+    _, as_pasted, _ = g_losses(ex, masks.paste(fake, ex.real, ex.mask), RECIPE, only(feat=1.0))
+    assert raw["feat"] == pytest.approx(float(as_pasted["feat"]), rel=1e-4)
+
+
+def test_the_feature_loss_of_a_part_of_the_batch():
+    """Broken: the examples left out are paid for all the same, or those looked at do not weigh more for it."""
+    ex, fake = examples_by_hand(), fake_at()
+    whole, _, _ = g_losses(ex, fake, RECIPE, only(feat=1.0))
+    half, _, _ = g_losses(ex, fake, dataclasses.replace(RECIPE, feat_share=0.5), only(feat=1.0))
+    np.testing.assert_allclose(half[: B // 2], 2 * whole[: B // 2], rtol=1e-4, atol=1e-8)
+    assert not np.asarray(half[B // 2 :]).any()
+
+
 def d_step(recipe, fake, buffer, nimg=0):
     """D's parameters and figures after its step."""
     state = start().replace(history=buffer, nimg=jnp.int32(nimg))
@@ -158,6 +179,18 @@ def test_gradient_penalty_is_lazy_and_heavier_for_it():
     assert skipped["d_grad_norm"] == pytest.approx(float(plain["d_grad_norm"]), rel=1e-4)
     assert due["d_grad_norm"] != pytest.approx(float(plain["d_grad_norm"]), rel=1e-3)
     assert due["d_grad_norm"] == pytest.approx(float(eager["d_grad_norm"]), rel=1e-4)
+
+
+def test_the_penalty_reaches_the_attribute_head_if_so_configured():
+    """Broken: `r1_attr` is a dead knob, or penalises D's verdict on real and fake instead."""
+    fake, none = fake_at(), history.empty(B, 0, 4)
+    lone, both, more = (
+        d_step(dataclasses.replace(RECIPE, r1_gamma=3.0, r1_attr=weight), fake, none) for weight in (0.0, 1.0, 4.0)
+    )
+    assert lone[1]["r1"] < both[1]["r1"] < more[1]["r1"]
+    none_at_all = d_step(RECIPE, fake, none)[0]
+    np.testing.assert_array_equal(lone[0]["attr_head"]["kernel"], none_at_all["attr_head"]["kernel"])
+    assert np.abs(both[0]["attr_head"]["kernel"] - none_at_all["attr_head"]["kernel"]).max() > 0
 
 
 def test_d_augmentation_is_of_real_and_fake_alike():
