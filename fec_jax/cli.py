@@ -13,6 +13,7 @@ import absl.logging
 import typer
 
 import fec_jax
+from fec_jax.cli_estimate import estimate
 from fec_jax.cli_evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
 export_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make files for others from a training run.")
 app.add_typer(export_app, name="export")
 app.command()(evaluate)
+app.command()(estimate)
 prepare_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make training data sets from photos.")
 app.add_typer(prepare_app, name="prepare")
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from fec_jax import schedule
+from fec_jax import schedule, types
 from fec_jax.nets import vgg16
 from fec_jax.train import parallel, state, steps
 from fec_jax.train.run import Run
@@ -48,8 +48,16 @@ def step_bytes(run: Run, phase: schedule.Phase) -> int:
     Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away and needs
     workspace of its own; the log gives what a device really used.
     """
-    r, devices = run.recipe, jax.device_count()
-    local = phase.batch // devices
+    devices = jax.device_count()
+    args = step_shapes(run, phase, phase.batch // devices)
+    step = functools.partial(steps.train_step, run.recipe, phase.resolution_px, parallel.AXIS)
+    return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)
+
+
+def step_shapes(
+    run: Run, phase: schedule.Phase, local: int
+) -> tuple[state.State, steps.Batch, steps.Clock, types.Params]:
+    """Shapes of what `steps.train_step` is given on a device that has `local` images of the batch."""
     px, n = phase.resolution_px, len(run.attribute_names)
     whole = jax.eval_shape(lambda: run.new_state(phase))
     split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((local, *x.shape[1:]), x.dtype), whole.history)
@@ -57,12 +65,7 @@ def step_bytes(run: Run, phase: schedule.Phase) -> int:
         real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)
     )
     clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
-    vgg = jax.eval_shape(vgg16.load_params)
-    step = functools.partial(steps.train_step, r, px, parallel.AXIS)
-    traced = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(
-        dataclasses.replace(whole, history=split), batch, clock, vgg
-    )
-    return peak_bytes(traced.jaxpr)
+    return dataclasses.replace(whole, history=split), batch, clock, jax.eval_shape(vgg16.load_params)
 
 
 def peak_bytes(jaxpr: core.Jaxpr) -> int:

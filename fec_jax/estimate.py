@@ -1,0 +1,199 @@
+"""How long a run will take, and what it will cost, before it starts.
+
+For a device that is not here: floating-point operations of every phase's training step as XLA counts them in the
+lowered program (nothing is compiled, no chip is needed), over the device's published peak times a utilisation that the
+user states. For this machine: the step of every resolution is compiled and timed.
+"""
+
+import dataclasses
+import functools
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fec_jax import reporting, schedule
+from fec_jax.nets import vgg16
+from fec_jax.train import parallel, steps
+from fec_jax.train.run import Run
+from fec_jax.types import UserError
+
+HERE = "here"
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A chip by its makers' data sheet. Peaks are of dense matrix products, in operations per second.
+
+    half_flops: in bfloat16 (float16 where there is no bfloat16). flops: in float32, or what runs it (TF32). memory:
+    bytes.
+    """
+
+    half_flops: float
+    flops: float
+    memory: float
+
+
+DEVICES = {
+    "v5e": Device(197e12, 98e12, 16e9),
+    "h100": Device(989e12, 495e12, 80e9),
+    "a100": Device(312e12, 156e12, 80e9),
+    "l4": Device(121e12, 60e12, 24e9),
+    "t4": Device(65e12, 8.1e12, 16e9),
+    "titan-xp": Device(12.1e12, 12.1e12, 12e9),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A resolution's part of a run. flops, bytes: of a step on one device, XLA's count before fusion.
+
+    memory: expected on one device, see `reporting.step_bytes`. hours: fade and stable phase together.
+    """
+
+    resolution_px: int
+    images: int
+    batch: int
+    flops: float
+    bytes: float
+    memory: int
+    hours: float
+
+
+def parse_device(text: str) -> tuple[str, int]:
+    """Name and number of devices: `v5e-8` is eight, `h100` is one. UserError for one that is not known."""
+    name, count = text, 1
+    found = re.fullmatch(r"(.+?)-(\d+)", text)
+    if found and found[1] in DEVICES:
+        name, count = found[1], int(found[2])
+    if name not in DEVICES or count < 1:
+        raise UserError(f"--device {text}: use {', '.join(DEVICES)}, with -N for N of them (v5e-8), or {HERE}")
+    return name, count
+
+
+def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
+    """The resolutions of a run, one after the other, on `device` (see `parse_device`; or "here"). Errors come at once.
+
+    UserError: unknown device; a utilisation that is not in (0, 1]; a batch that the devices cannot share.
+    """
+    if not 0 < utilisation <= 1:
+        raise UserError(f"--utilisation is {utilisation:g}: it must be above 0 and at most 1")
+    count = jax.device_count() if device == HERE else parse_device(device)[1]
+    for phase in run.phases:
+        if phase.batch % count:
+            raise UserError(
+                f"config.batch.px{phase.resolution_px} is {phase.batch}: {count} devices cannot share it; use "
+                f"{max(1, round(phase.batch / count)) * count}"
+            )
+    return _stages(run, device, count, utilisation)
+
+
+def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[Stage]:
+    for phases in _by_resolution(run.phases):
+        phase = phases[-1]
+        images = phase.end_nimg - phases[0].start_nimg
+        flops, moved, memory = step_cost(run, phase, phase.batch // count)
+        if device == HERE:
+            seconds = measured_step(run, phase)
+        else:
+            kind = DEVICES[parse_device(device)[0]]
+            peak = kind.flops if run.recipe.generator.dtype == "float32" else kind.half_flops
+            seconds = flops / (peak * utilisation)
+        hours = images / phase.batch * seconds / 3600
+        yield Stage(phase.resolution_px, images, phase.batch, flops, moved, memory, hours)
+
+
+def step_cost(run: Run, phase: schedule.Phase, local: int) -> tuple[float, float, int]:
+    """FLOPs and bytes of a step with `local` images on a device, as XLA counts them; bytes of memory that it needs.
+
+    D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step.
+    """
+    # On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one.
+    whole = dataclasses.replace(run.recipe, feature_chunk=None)
+    args = reporting.step_shapes(run, phase, local)
+
+    def cost(recipe: steps.Recipe) -> np.ndarray:
+        step = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
+        mesh = parallel.mesh(jax.devices()[:1])
+        specs = parallel.state_specs(args[0])
+        mapped = jax.shard_map(
+            step,
+            mesh=mesh,
+            in_specs=(specs, parallel.SPLIT, parallel.SAME, parallel.SAME),
+            out_specs=(specs, parallel.SAME),
+            check_vma=False,
+        )
+        analysis: Any = jax.jit(mapped).lower(*args).cost_analysis()
+        return np.array([analysis["flops"], analysis["bytes accessed"]])
+
+    total = cost(dataclasses.replace(whole, r1_gamma=0.0))
+    if whole.r1_gamma:
+        total = total + (cost(whole) - total) / whole.r1_every
+    step = functools.partial(steps.train_step, whole, phase.resolution_px, parallel.AXIS)
+    traced = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, 1)])(*args)
+    return float(total[0]), float(total[1]), reporting.peak_bytes(traced.jaxpr)
+
+
+def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
+    """Seconds of a step on the devices of this machine: compiled, then timed, with and without D's penalty."""
+    mesh = parallel.mesh()
+    rng, px = np.random.default_rng(0), phase.resolution_px
+    batch = parallel.to_devices(
+        {
+            "real": rng.integers(0, 256, (phase.batch, px, px, 3), np.uint8),
+            "attrs": rng.integers(0, 2, (phase.batch, len(run.attribute_names)), np.uint8),
+        },
+        mesh,
+    )
+    numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
+    clock, vgg = parallel.replicate((steps.Clock(*numbers), vgg16.load_params()), mesh)
+    state = parallel.place(run.new_state(phase), mesh)
+    step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
+    compiled = parallel.compile_step(step, mesh, run.mode, (state, batch, clock, vgg))
+
+    def seconds(number: int) -> float:
+        nonlocal state
+        state = dataclasses.replace(state, nimg=parallel.replicate(jnp.int32(number * phase.batch), mesh))
+        begun = time.perf_counter()
+        state, metrics = compiled(state, batch, clock, vgg)
+        jax.block_until_ready((state, metrics))
+        return time.perf_counter() - begun
+
+    seconds(0)
+    every = run.recipe.r1_every if run.recipe.r1_gamma else 1
+    due = float(np.median([seconds(0) for _ in range(repeats)]))
+    if every == 1:
+        return due
+    return (due + (every - 1) * float(np.median([seconds(1) for _ in range(repeats)]))) / every
+
+
+def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable[[str], object]) -> None:
+    """Says the stages line by line as they come, then the sum; `price`: of an hour of all devices together."""
+    say(" resolution      kimg   batch  GFLOP/step    GB/step  memory GB     hours")
+    known = DEVICES.get(device if device == HERE else parse_device(device)[0])
+    total, too_large = 0.0, list[str]()
+    for s in rows:
+        say(
+            f"{s.resolution_px:8d} px {s.images / 1000:9.1f} {s.batch:7d} {s.flops / 1e9:11.1f} {s.bytes / 1e9:10.2f} "
+            f"{s.memory / 1e9:10.2f} {s.hours:9.3f}"
+        )
+        total += s.hours
+        if known and s.memory > known.memory:
+            too_large.append(f"{s.resolution_px} px")
+    say(f"all: {total:.3g} hours" + (f", {total * price:.2f} at {price:g} an hour" if price is not None else ""))
+    if too_large:
+        say(
+            f"does not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
+            f"{', '.join(too_large)}; lower config.batch there"
+        )
+
+
+def _by_resolution(phases: Sequence[schedule.Phase]) -> list[list[schedule.Phase]]:
+    grouped: dict[int, list[schedule.Phase]] = {}
+    for phase in phases:
+        grouped.setdefault(phase.resolution_px, []).append(phase)
+    return list(grouped.values())
