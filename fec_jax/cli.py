@@ -85,8 +85,13 @@ def _fec(
 def complete(
     photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
     mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
-    weights: Annotated[Path, typer.Option(help="A .safetensors file, or the workdir of a training run.")],
     out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A .safetensors file, or the workdir of a training run. Default: the package's own, of 64 px."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=0|1", help="Wanted attribute; repeat for more.")
     ] = None,
@@ -107,12 +112,14 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer, centred_square
+    from fec_jax.complete.weights import load_shipped
     from fec_jax.opening import weights_from
 
     photos.check_output(out, force, inputs=(photo, mask))
     picture = photos.read_photo(photo)
     hole = photos.read_mask(mask, picture.size_px, invert_mask)
-    result = Completer(weights_from(weights)).complete(picture.rgb, hole, attrs, unset.value)
+    completer = Completer(weights_from(weights) if weights else load_shipped())
+    result = completer.complete(picture.rgb, hole, attrs, unset.value)
     for name, probability in result.read_from_photo.items():
         typer.echo(f"{name}={result.attrs[name]} read from the photo (probability of 1: {probability:.2f})", err=True)
 

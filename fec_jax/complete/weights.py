@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,6 +29,8 @@ from fec_jax.types import Params, UserError
 FORMAT = "fec_jax.weights"
 FORMAT_VERSION = "1"
 MAX_PX = 4096
+SHIPPED = "portraits64.safetensors"
+"""In the package's `assets`, with a card beside it: what `fec complete` uses when nothing else is named."""
 
 _G, _D = "generator", "discriminator"
 
@@ -129,6 +132,15 @@ def load_weights(path: Path) -> Weights:
         ) from e
     trees = _nested(tensors)
     return Weights(trees[_G], trees.get(_D), meta)
+
+
+def load_shipped() -> Weights:
+    """The weights that come with the package; `assets/portraits64.md` says what they are worth and for what.
+
+    Raises UserError: the installation is damaged.
+    """
+    with resources.as_file(resources.files("fec_jax") / "assets" / SHIPPED) as path:
+        return load_weights(path)
 
 
 def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
