@@ -28,6 +28,10 @@ def get_config(growth: str = "progressive") -> ConfigDict:
     # So that every loss has a say (see `share/...` in metrics.jsonl) in a run this short; no feature loss below 32 px,
     # where it would be half of the cost.
     config.loss.update({"rec": 150.0, "feat": 1.0, "bdy": 200.0, "feature_min_px": 32})
+    # As the quickstart was when experiments/ablation was made: it has since got a D that sees noise.
+    config.loss.update({"adv": 1.0, "attr": 4.0, "rec_on_flipped": 0.0, "feat_sees": "fake", "feat_share": 1.0})
+    config.loss.update({"r1_gamma": 2e-5, "r1_attr": 0.0})
+    config.d_augment.noise = 0.0
     config.every.update({"log_kimg": 0.8, "checkpoint_kimg": 4.0, "grid_kimg": 0.0, "eval_kimg": 1.6})
     config.eval_images = 16
     return config
