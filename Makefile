@@ -1,4 +1,4 @@
-# make demo | test | lint: each makes .venv first, on a machine that has only python3 and make.
+# make demo | test | bench | lint: each makes .venv first, on a machine that has only python3 and make.
 # PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS and DEMO_ARGS are passed on.
 PYTHON ?= python3
 ARGS ?=
@@ -14,11 +14,12 @@ DEV := .venv/.installed-dev
 CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test bench lint format clean
 
 help:
 	@echo "make demo    train small faces on the CPU, then complete a photo (minutes)"
 	@echo "make test    run the tests; ARGS='tests/test_masks.py -x' runs some"
+	@echo "make bench   speed beside PyTorch's, on this machine (half an hour)"
 	@echo "make lint    check style and types"
 	@echo "make format  put the code into the one style"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
@@ -30,6 +31,10 @@ demo: $(RUN)
 
 test: $(DEV)
 	$(CACHED) $(BIN)/python -m pytest $(ARGS)
+
+bench: $(RUN)
+	$(PIP) install --constraint constraints.txt --editable '.[parity]'
+	$(BIN)/python experiments/bench/bench.py $(ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check
