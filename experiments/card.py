@@ -17,7 +17,7 @@ from PIL import Image
 
 from fec_jax import masks
 from fec_jax.complete.completer import Completer
-from fec_jax.complete.weights import Weights, load_shipped
+from fec_jax.complete.weights import Weights
 from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
 from fec_jax.metrics.extra import need
 from fec_jax.opening import weights_from
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the PNG to write")
     parser.add_argument("--weights", type=Path, help="a .safetensors file or a workdir; default: the shipped ones")
     args = parser.parse_args()
-    pictures, titles = rows(weights_from(args.weights) if args.weights else load_shipped())
+    pictures, titles = rows(weights_from(args.weights))
     write_grid(args.out, np.array(pictures), titles, tile_px=TILE_PX)
 
 

@@ -112,14 +112,12 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer, centred_square
-    from fec_jax.complete.weights import load_shipped
     from fec_jax.opening import weights_from
 
     photos.check_output(out, force, inputs=(photo, mask))
     picture = photos.read_photo(photo)
     hole = photos.read_mask(mask, picture.size_px, invert_mask)
-    completer = Completer(weights_from(weights) if weights else load_shipped())
-    result = completer.complete(picture.rgb, hole, attrs, unset.value)
+    result = Completer(weights_from(weights)).complete(picture.rgb, hole, attrs, unset.value)
     for name, probability in result.read_from_photo.items():
         typer.echo(f"{name}={result.attrs[name]} read from the photo (probability of 1: {probability:.2f})", err=True)
 

@@ -6,14 +6,19 @@ from typing import Any
 
 import jax
 
-from fec_jax.complete.weights import Weights, load_weights
+from fec_jax.complete.weights import Weights, load_shipped, load_weights
 from fec_jax.metrics.heldout import Predict
 from fec_jax.nets.generator import Generator
 from fec_jax.types import Attrs, Images, Masks, Params
 
 
-def weights_from(path: Path) -> Weights:
-    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint). UserError if it is neither."""
+def weights_from(path: Path | None) -> Weights:
+    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint); None: those that come with the package.
+
+    UserError if it is neither.
+    """
+    if path is None:
+        return load_shipped()
     if path.is_dir():
         from fec_jax import export  # all of training, which a file does not need
 

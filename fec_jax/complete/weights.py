@@ -31,6 +31,7 @@ FORMAT_VERSION = "1"
 MAX_PX = 4096
 SHIPPED = "portraits64.safetensors"
 """In the package's `assets`, with a card beside it: what `fec complete` uses when nothing else is named."""
+SHIPPED_SHA256 = "9efed9988616637f51eb24d64ea0597c6989c93a74fcf127d8b275e243788e6a"
 
 _G, _D = "generator", "discriminator"
 
@@ -137,9 +138,15 @@ def load_weights(path: Path) -> Weights:
 def load_shipped() -> Weights:
     """The weights that come with the package; `assets/portraits64.md` says what they are worth and for what.
 
-    Raises UserError: the installation is damaged.
+    Raises UserError when the file is missing or is not, byte for byte, the one that this version was released with.
     """
     with resources.as_file(resources.files("fec_jax") / "assets" / SHIPPED) as path:
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as e:
+            raise UserError(f"the shipped weights are missing: {path}; reinstall fec-jax, or give --weights") from e
+        if digest != SHIPPED_SHA256:
+            raise UserError(f"the shipped weights are damaged (wrong checksum): {path}; reinstall fec-jax")
         return load_weights(path)
 
 

@@ -9,10 +9,12 @@ from PIL import Image
 
 from experiments import card
 from fec_jax import cli
+from fec_jax.complete import weights
 from fec_jax.complete.completer import Completer
 from fec_jax.complete.weights import SHIPPED, load_shipped
 from fec_jax.data.attributes import CELEBA
 from fec_jax.metrics import pixel
+from fec_jax.types import UserError
 
 ASSETS = resources.files("fec_jax") / "assets"
 CARD = (ASSETS / SHIPPED).with_suffix(".md").read_text()
@@ -30,6 +32,16 @@ def test_the_card_is_of_this_file():
     data = (ASSETS / SHIPPED).read_bytes()
     assert hashlib.sha256(data).hexdigest() in CARD
     assert len(data) <= 8_000_000
+
+
+def test_damaged_ones_are_refused(monkeypatch):
+    """Broken: a file that was cut or exchanged is used all the same, or the message does not say what to do."""
+    monkeypatch.setattr(weights, "SHIPPED_SHA256", "0" * 64)
+    with pytest.raises(UserError, match=r"damaged.*reinstall"):
+        load_shipped()
+    monkeypatch.setattr(weights, "SHIPPED", "none.safetensors")
+    with pytest.raises(UserError, match=r"missing.*reinstall"):
+        load_shipped()
 
 
 def test_they_say_what_they_are():
