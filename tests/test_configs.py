@@ -274,25 +274,6 @@ def test_no_key_is_dead(key):
     assert f"config.{key} is missing" in mistake({key: None})
 
 
-def test_a_workdir_belongs_to_one_config(tmp_path):
-    """Broken: a run goes on with another config than it began with, and nobody notices."""
-    run = build.build(config_of("quickstart"))
-    build.bind(run, tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text()) == run.config
-    build.bind(run, tmp_path)
-    with pytest.raises(UserError, match=r"config\.loss\.rec = 60\.0, not 7\.0"):
-        build.bind(build.build(with_changes({"loss.rec": 7.0})), tmp_path)
-    build.bind(build.build(with_changes({"every.log_kimg": 7.0, "data.threads": 1})), tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["data"]["threads"] == 1
-
-
-def test_a_broken_config_file_in_the_workdir(tmp_path):
-    """Broken: a file that something else wrote there ends in a traceback."""
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match=r"config\.json cannot be read"):
-        build.bind(build.build(config_of("quickstart")), tmp_path)
-
-
 def test_networks_without_their_data():
     """Broken: weights cannot be exported on a machine that has no photos; or such a run trains on nothing."""
     config = build.build(config_of("congress64")).config
