@@ -10,7 +10,6 @@ import functools
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,8 @@ from fec_jax import reporting, schedule
 from fec_jax.nets import vgg16
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
-from fec_jax.types import UserError
+from fec_jax.train.state import State
+from fec_jax.types import Params, UserError
 
 HERE = "here"
 
@@ -96,7 +96,8 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
     for phases in _by_resolution(run.phases):
         phase = phases[-1]
         images = phase.end_nimg - phases[0].start_nimg
-        flops, moved, memory = step_cost(run, phase, phase.batch // count)
+        flops, moved = step_cost(run, phase, phase.batch // count)
+        memory = reporting.step_bytes(_unchunked(run), phase, count)
         if device == HERE:
             seconds = measured_step(run, phase)
         else:
@@ -107,39 +108,27 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
         yield Stage(phase.resolution_px, images, phase.batch, flops, moved, memory, hours)
 
 
-def step_cost(run: Run, phase: schedule.Phase, local: int) -> tuple[float, float, int]:
-    """FLOPs and bytes of a step with `local` images on a device, as XLA counts them; bytes of memory that it needs.
+def step_cost(run: Run, phase: schedule.Phase, local: int) -> tuple[float, float]:
+    """FLOPs and bytes of a step with `local` images on a device, as XLA counts them.
 
     D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step.
     """
-    # On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one.
-    whole = dataclasses.replace(run.recipe, feature_chunk=None)
-    args = reporting.step_shapes(run, phase, local)
+    whole = _unchunked(run).recipe
+    args, mesh = reporting.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
 
     def cost(recipe: steps.Recipe) -> np.ndarray:
         step = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
-        mesh = parallel.mesh(jax.devices()[:1])
-        specs = parallel.state_specs(args[0])
-        mapped = jax.shard_map(
-            step,
-            mesh=mesh,
-            in_specs=(specs, parallel.SPLIT, parallel.SAME, parallel.SAME),
-            out_specs=(specs, parallel.SAME),
-            check_vma=False,
-        )
-        analysis: Any = jax.jit(mapped).lower(*args).cost_analysis()
+        analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
         return np.array([analysis["flops"], analysis["bytes accessed"]])
 
     total = cost(dataclasses.replace(whole, r1_gamma=0.0))
     if whole.r1_gamma:
         total = total + (cost(whole) - total) / whole.r1_every
-    step = functools.partial(steps.train_step, whole, phase.resolution_px, parallel.AXIS)
-    traced = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, 1)])(*args)
-    return float(total[0]), float(total[1]), reporting.peak_bytes(traced.jaxpr)
+    return float(total[0]), float(total[1])
 
 
-def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
-    """Seconds of a step on the devices of this machine: compiled, then timed, with and without D's penalty."""
+def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, Params]]:
+    """The compiled step of a phase on the devices of this machine, and what to give it first: photos of noise."""
     mesh = parallel.mesh()
     rng, px = np.random.default_rng(0), phase.resolution_px
     batch = parallel.to_devices(
@@ -151,9 +140,15 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
     )
     numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
     clock, vgg = parallel.replicate((steps.Clock(*numbers), vgg16.load_params()), mesh)
-    state = parallel.place(run.new_state(phase), mesh)
+    args = parallel.place(run.new_state(phase), mesh), batch, clock, vgg
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
-    compiled = parallel.compile_step(step, mesh, run.mode, (state, batch, clock, vgg))
+    return parallel.compile_step(step, mesh, run.mode, args), args
+
+
+def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
+    """Seconds of a step on the devices of this machine: compiled, then timed, with and without D's penalty."""
+    compiled, (state, batch, clock, vgg) = ready(run, phase)
+    mesh = parallel.mesh()
 
     def seconds(number: int) -> float:
         nonlocal state
@@ -190,6 +185,11 @@ def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable
             f"does not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
             f"{', '.join(too_large)}; lower config.batch there"
         )
+
+
+def _unchunked(run: Run) -> Run:
+    """On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one."""
+    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk=None))
 
 
 def _by_resolution(phases: Sequence[schedule.Phase]) -> list[list[schedule.Phase]]:

@@ -28,7 +28,7 @@ def lines(run: Run) -> Iterator[str]:
     for phase in run.phases:
         px = phase.resolution_px
         if px not in memory:
-            memory[px] = step_bytes(run, phase)
+            memory[px] = step_bytes(run, phase, jax.device_count())
         images = phase.end_nimg - phase.start_nimg
         yield (
             f"phase {phase.index:2d}: {phase.name:13s} {images / 1000:9.1f} kimg, {images // phase.batch:7d} steps of "
@@ -42,13 +42,12 @@ def parameters(tree: object) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def step_bytes(run: Run, phase: schedule.Phase) -> int:
-    """Expected memory of a training step on one device: most bytes alive at once in the traced program.
+def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
+    """Expected memory of a training step on one of `devices`: most bytes alive at once in the traced program.
 
     Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away and needs
     workspace of its own; the log gives what a device really used.
     """
-    devices = jax.device_count()
     args = step_shapes(run, phase, phase.batch // devices)
     step = functools.partial(steps.train_step, run.recipe, phase.resolution_px, parallel.AXIS)
     return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)

@@ -9,7 +9,6 @@ import pytest
 
 from configs import hq1024
 from fec_jax import build, reporting
-from fec_jax.nets import vgg16
 from fec_jax.train import parallel, steps
 
 PIXELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -24,23 +23,9 @@ def run():
 def stepping(run, px, batch=2):
     """The compiled-to-be step of a phase on one device, and the shapes of its arguments."""
     phase = next(phase for phase in run.phases if phase.resolution_px == px)
-    state = jax.eval_shape(lambda: run.new_state(phase))
-    rings = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype), state.history)
-    state = state.replace(history=rings)
-    photos = steps.Batch(
-        real=jax.ShapeDtypeStruct((batch, px, px, 3), jnp.uint8),
-        attrs=jax.ShapeDtypeStruct((batch, len(run.attribute_names)), jnp.uint8),
-    )
-    clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
-    args = state, photos, clock, jax.eval_shape(vgg16.load_params)
+    args = reporting.step_shapes(run, phase, batch)
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
-    specs = parallel.state_specs(state)
-    split, same = parallel.SPLIT, parallel.SAME
-    mesh = parallel.mesh(jax.devices()[:1])
-    mapped = jax.shard_map(
-        step, mesh=mesh, in_specs=(specs, split, same, same), out_specs=(specs, same), check_vma=False
-    )
-    return jax.jit(mapped), args
+    return parallel.sharded(step, parallel.mesh(jax.devices()[:1]), args[0]), args
 
 
 @pytest.mark.parametrize("px", PIXELS)

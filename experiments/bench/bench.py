@@ -10,7 +10,6 @@ matmul_fraction: operations as XLA counts them, over our time, over the rate of 
 """
 
 import argparse
-import functools
 import json
 import os
 import sys
@@ -29,10 +28,9 @@ import torch  # pyright: ignore[reportMissingImports]
 from experiments.bench import twin
 from fec_jax import estimate, masks
 from fec_jax.build import networks_only
-from fec_jax.nets import vgg16
 from fec_jax.nets.generator import Generator
 from fec_jax.placing import write_whole
-from fec_jax.train import examples, parallel, steps
+from fec_jax.train import examples
 
 WIDTHS = {"full": (16384, 512, 512), "narrow": (4096, 256, 256), "small": (1024, 64, 128)}
 COMPLETIONS = [("full", 64, 1), ("full", 64, 8), ("full", 256, 1), ("full", 512, 1), ("full", 1024, 1)]
@@ -108,20 +106,8 @@ def train_step(width: str, px: int, batch: int, rounds: int, rate: float) -> dic
     """D's and G's updates with all five losses. Ours also draws masks, wishes and history; the twin gets them."""
     run = networks_only(config(width, px, batch), NAMES)
     phase, r = run.phases[-1], run.recipe
-    mesh = parallel.mesh()
-    rng = np.random.default_rng(0)
-    host = {
-        "real": rng.integers(0, 256, (batch, px, px, 3), np.uint8),
-        "attrs": rng.integers(0, 2, (batch, len(NAMES)), np.uint8),
-    }
-    photos = parallel.to_devices(host, mesh)
-    numbers = jnp.float32(1), jnp.float32(1e-3), jnp.int32(0), jax.random.key(0)
-    clock, vgg = parallel.replicate((steps.Clock(*numbers), vgg16.load_params()), mesh)
-    state = parallel.place(run.new_state(phase), mesh)
+    compiled, (state, photos, clock, vgg) = estimate.ready(run, phase)
     g_params, d_params = jax.device_get((state.g_params, state.d_params))
-    step = functools.partial(steps.train_step, r, px, parallel.AXIS)
-    compiled = parallel.compile_step(step, mesh, run.mode, (state, photos, clock, vgg))
-
     ex = jax.device_get(
         examples.make(
             photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,

@@ -65,14 +65,19 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
     nothing: it needs room for two states.) Raises ValueError for an unknown mode.
     """
     if mode == "shard_map":
-        specs = state_specs(args[0])
-        sharded = jax.shard_map(
-            step, mesh=mesh, in_specs=(specs, SPLIT, SAME, SAME), out_specs=(specs, SAME), check_vma=False
-        )
-        return jax.jit(sharded, donate_argnums=0).lower(*args).compile()
+        return sharded(step, mesh, args[0]).lower(*args).compile()
     if mode == "pmap":
         return _pmap(step, mesh, args)
     raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")
+
+
+def sharded(step: Step, mesh: Mesh, state: State) -> Any:
+    """The per-device `step` over `mesh` as a jitted function, not compiled yet; `state` gives the structure."""
+    specs = state_specs(state)
+    mapped = jax.shard_map(
+        step, mesh=mesh, in_specs=(specs, SPLIT, SAME, SAME), out_specs=(specs, SAME), check_vma=False
+    )
+    return jax.jit(mapped, donate_argnums=0)
 
 
 def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Params]) -> Step:
