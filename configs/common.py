@@ -65,6 +65,8 @@ def get_config() -> ConfigDict:
     config.loss.bdy = 5000.0  # [paper]
     config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
     config.loss.rec_on_flipped = 1.0  # [paper] as much where the wish contradicts the photo; less, down to 0, is ours
+    # [paper: 1] how much the attribute loss teaches G where nothing is flipped; less leaves that to the photo
+    config.loss.attr_on_kept = 1.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one

@@ -239,6 +239,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
         adversarial=keys.one_of("loss.adversarial", KINDS),
         rec_alpha=keys.number("loss.rec_alpha", 0, 1),
         rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
+        attr_on_kept=keys.number("loss.attr_on_kept", 0, 1),
         r1_gamma=keys.number("loss.r1_gamma"),
         r1_attr=keys.number("loss.r1_attr"),
         r1_every=keys.whole("loss.r1_every", 1),

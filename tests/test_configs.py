@@ -165,6 +165,7 @@ def test_values_arrive_where_they_belong():
                 "loss.r1_attr": 0.6,
                 "loss.feat_sees": "completed",
                 "loss.feat_share": 0.75,
+                "loss.attr_on_kept": 0.4,
                 "augment.mirror": False,
                 "ema.halflife_kimg": 3.0,
                 "schedule.px16.lr": 0.0123,
@@ -183,6 +184,7 @@ def test_values_arrive_where_they_belong():
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
     assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
+    assert r.attr_on_kept == 0.4
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)
 

@@ -5,6 +5,7 @@ Both take and give the same arrays: the history and the batch are split along th
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -65,10 +66,28 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
     nothing: it needs room for two states.) Raises ValueError for an unknown mode.
     """
     if mode == "shard_map":
-        return sharded(step, mesh, args[0]).lower(*args).compile()
+        return sharded(step, mesh, args[0]).lower(*args).compile(compiler_options=compiler_options())
     if mode == "pmap":
         return _pmap(step, mesh, args)
     raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")
+
+
+@functools.cache
+def compiler_options() -> dict[str, str]:
+    """What XLA is asked for beyond its defaults when it compiles a training step.
+
+    On CPUs it gives convolutions and reductions to the YNNPACK library, which (jaxlib 0.10) runs most of those of a
+    training step on a single core; without, they take all of them. Other backends, and versions of XLA that do not know
+    the option, get none.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+    try:
+        jax.jit(lambda: 0, compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
 
 
 def sharded(step: Step, mesh: Mesh, state: State) -> Any:

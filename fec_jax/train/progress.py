@@ -1,5 +1,6 @@
 """How a run is getting on: means of its figures since the last line, its speed, and how long it will take."""
 
+import math
 import resource
 import time
 from collections.abc import Sequence
@@ -16,30 +17,35 @@ class Window:
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
-        self._count = 0
+        self._counts: dict[str, int] = {}
 
     def add(self, metrics: Metrics) -> None:
-        """Adds one step's figures (host values); names are those of `Metrics`, parts of a dict as `raw/rec`."""
+        """Adds one step's figures (host values); names are those of `Metrics`, parts of a dict as `raw/rec`.
+
+        NaN stands for a figure that this step did not measure.
+        """
         for path, value in jax.tree_util.tree_flatten_with_path(metrics)[0]:
             name = "/".join(str(getattr(p, "name", getattr(p, "key", p))) for p in path)
-            if name != "finite":
+            if name != "finite" and not math.isnan(value):
                 self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        self._count += 1
+                self._counts[name] = self._counts.get(name, 0) + 1
 
     def flush(self) -> dict[str, float]:
-        """The means; starts anew."""
-        means = {name: value / self._count for name, value in self._sums.items()}
-        self._sums, self._count = {}, 0
+        """The means of what was measured; starts anew."""
+        means = {name: value / self._counts[name] for name, value in self._sums.items()}
+        self._sums, self._counts = {}, {}
         return means
 
     def facts(self) -> dict[str, Any]:
         """As plain values; Python writes floats to JSON such that they come back the same."""
-        return {"sums": self._sums.copy(), "count": self._count}
+        return {"sums": self._sums.copy(), "counts": self._counts.copy()}
 
     @classmethod
     def from_facts(cls, facts: dict[str, Any]) -> "Window":
         window = cls()
-        window._sums, window._count = dict(facts["sums"]), facts["count"]
+        # Up to version 0.1.0 every step measured everything, and one count was kept.
+        counts = facts["counts"] if "counts" in facts else dict.fromkeys(facts["sums"], facts["count"])
+        window._sums, window._counts = dict(facts["sums"]), dict(counts)
         return window
 
 

@@ -5,6 +5,7 @@ are then pulled back through that same pass.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.struct
@@ -35,13 +36,16 @@ class Recipe:
     completed ones. feat_sees: the same choice for the feature loss. feat_share: the part of the batch that the feature
     loss looks at: half of it is right on average, at half the cost. adversarial: kind of G's adversarial loss.
     rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how strongly, from 0 to 1 (paper),
-    examples whose wish differs from the photo are still drawn to the photo inside the hole. r1_gamma, r1_every: weight
+    examples whose wish differs from the photo are still drawn to the photo inside the hole. attr_on_kept: how strongly,
+    from 0 to 1 (paper), the attribute loss teaches G at the other examples, whose photos show what it asks for anyway;
+    less leaves them to the reconstruction. r1_gamma, r1_every: weight
     of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64 px
     makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of it
     every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest change is
     fooled rather than satisfied. keep_probability: of asking for the photo's own attributes. history_share: how often D
     is shown an older completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
-    feature_chunk: see `vgg16.relu2_2`. d_terms: of the phase, see `schedule.Row`.
+    feature_chunk: see `vgg16.relu2_2`. shares_every: steps between those that measure `Metrics.share`, which costs one
+    more pass through D; 0: never. d_terms: of the phase, see `schedule.Row`.
     """
 
     generator: Generator
@@ -61,6 +65,7 @@ class Recipe:
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     rec_alpha: float = 0.7
     rec_on_flipped: float = 1.0
+    attr_on_kept: float = 1.0
     r1_gamma: float = 0.0
     r1_every: int = 1
     r1_attr: float = 0.0
@@ -68,6 +73,7 @@ class Recipe:
     history_share: float = 0.5
     feature_min_px: int = 16
     feature_chunk: int | None = None
+    shares_every: int = 16
     d_terms: float = 1.0
 
 
@@ -97,7 +103,8 @@ class Metrics:
     """Means over the global batch, float32 scalars. raw, share: dicts by loss, see `TERMS`.
 
     share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
-    each loss says in what G learns, before the way through G, which is the same for all.
+    each loss says in what G learns, before the way through G, which is the same for all. NaN in the steps that do not
+    measure it.
     r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's. finite: whether
     every loss and gradient of this step is a number.
     """
@@ -145,7 +152,10 @@ def train_step(
 
     fake, pull_back = jax.vjp(g, state.g_params)
     d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock)
-    grad_fake, raw, share = g_losses(recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, vgg)
+    number = state.nimg // (local * lax.axis_size(axis))
+    grad_fake, raw, share = g_losses(
+        recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, vgg, number
+    )
     g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
 
@@ -236,8 +246,12 @@ def g_losses(
     stream: Int[Array, " b"],
     clock: Clock,
     vgg: Params,
+    number: Int[Array, ""],
 ) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
-    """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`)."""
+    """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`).
+
+    number: of the step, from the run's first.
+    """
     drawn = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
     def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
@@ -247,9 +261,7 @@ def g_losses(
 
     def bound(x: Images) -> Images:
         # A wish that contradicts the photo: inside the hole the photo is then less of a model (only if so configured).
-        # The values stay, the gradient in the hole is scaled.
-        still = lax.stop_gradient(x)
-        return still + (x - still) * (1 - ex.mask * (1 - drawn))
+        return _gradient_scaled(x, 1 - ex.mask * (1 - drawn))
 
     def rec(x: Images) -> Float[Array, " b"]:
         return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
@@ -262,31 +274,61 @@ def g_losses(
         )
         return feature.feature(of_fake, of_real)
 
-    losses = {
-        "adv": lambda x: adversarial.g_loss(judged(x)[0], recipe.adversarial),
-        "attr": lambda x: attribute.attribute(judged(x)[1], ex.wanted_attrs),
-        "rec": rec,
-        "feat": feat,
-        "bdy": lambda x: boundary.boundary(x, ex.real, masks.rim(ex.mask)),
-    }
+    weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
+
+    def attr(attr_logits: Float[Array, "b n"]) -> Float[Array, ""]:
+        if not ex.attrs.shape[1]:
+            return jnp.zeros(())
+        asked = jnp.where(ex.flipped, 1.0, recipe.attr_on_kept)[:, None]
+        return attribute.attribute(_gradient_scaled(attr_logits, asked), ex.wanted_attrs).mean()
+
+    def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        logit, attr_logits = judged(x)
+        raw = {"adv": adversarial.g_loss(logit, recipe.adversarial).mean(), "attr": attr(attr_logits)}
+        return sum((weights[name] * value for name, value in raw.items()), jnp.zeros(())), raw
+
+    losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, masks.rim(ex.mask))}
     if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
         del losses["feat"]
-    if not ex.attrs.shape[1]:
-        del losses["attr"]
 
-    raw: dict[str, Float[Array, ""]] = {name: jnp.zeros(()) for name in TERMS}
-    norms = raw.copy()
-    grad = jnp.zeros_like(fake)
+    grad, raw = jax.grad(of_d, has_aux=True)(fake)
+    raw = {name: jnp.zeros(()) for name in TERMS} | raw
+    squares = {name: jnp.zeros(()) for name in TERMS}
+    squares |= _squares_of_d(recipe, grad, lambda x: weights["attr"] * attr(judged(x)[1]), fake, number)
     for name, loss in losses.items():
         raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
-        term_grad = recipe.lambdas.of(name, recipe.d_terms) * term_grad
-        norms[name] = jnp.sum(jnp.square(term_grad))
+        term_grad = weights[name] * term_grad
+        squares[name] = jnp.sum(jnp.square(term_grad))
         grad = grad + term_grad
-    raw, squares = lax.pmean((raw, norms), axis)
+    raw, squares = lax.pmean((raw, squares), axis)
     norms = {name: jnp.sqrt(square) for name, square in squares.items()}
     whole = sum(norms.values(), jnp.zeros(()))
     share = {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
     return grad, raw, share
+
+
+def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x` as it is; gradients through it are multiplied by `by`."""
+    still = lax.stop_gradient(x)
+    return still + (x - still) * by
+
+
+def _squares_of_d(
+    recipe: Recipe, both: Images, attr: Callable[[Images], Float[Array, ""]], fake: Images, number: Int[Array, ""]
+) -> dict[str, Float[Array, ""]]:
+    """Squared norms of the adversarial and the attribute gradient, of which `both` is the sum.
+
+    One of them has to be taken apart, another pass through D; NaN in the steps for which that is not due.
+    """
+
+    def apart() -> dict[str, Float[Array, ""]]:
+        of_attr = jax.grad(attr)(fake)
+        return {"adv": jnp.sum(jnp.square(both - of_attr)), "attr": jnp.sum(jnp.square(of_attr))}
+
+    unknown = {"adv": jnp.array(jnp.nan), "attr": jnp.array(jnp.nan)}
+    if not recipe.shares_every:
+        return unknown
+    return lax.cond(number % recipe.shares_every == 0, apart, lambda: unknown)
 
 
 def g_step(recipe: Recipe, state: State, grads: Params, clock: Clock, batch: int) -> State:

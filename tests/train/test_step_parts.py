@@ -33,8 +33,9 @@ def fake_at(resolution_px=4, seed=3):
 STREAM = jnp.arange(B)
 
 
-def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS):
-    return part(steps.g_losses, recipe)(lambdas, start().d_params, ex, fake, STREAM, clock_at(), vgg())
+def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS, number=0):
+    arguments = start().d_params, ex, fake, STREAM, clock_at(), vgg(), jnp.int32(number)
+    return part(steps.g_losses, recipe)(lambdas, *arguments)
 
 
 def by_place(grad):
@@ -91,6 +92,34 @@ def test_the_attribute_loss_asks_for_the_wish():
     expected = optax.sigmoid_binary_cross_entropy(logits, ex.wanted_attrs).mean()
     assert raw["attr"] == pytest.approx(float(expected), rel=1e-4)
     assert raw["attr"] != pytest.approx(float(optax.sigmoid_binary_cross_entropy(logits, ex.attrs).mean()), rel=1e-4)
+
+
+def test_attr_on_kept_weighs_the_attribute_loss_of_kept_examples_only():
+    """Broken: the knob is dead, changes what is logged, or weakens wishes that contradict the photo."""
+    ex, fake = examples_by_hand(), fake_at()
+    whole, raw, _ = g_losses(ex, fake, lambdas=only(attr=1.0))
+    less, same, _ = g_losses(ex, fake, dataclasses.replace(RECIPE, attr_on_kept=0.25), only(attr=1.0))
+    weights = np.array([1, 0.25, 1, 0.25])[:, None, None, None]
+    np.testing.assert_allclose(less, whole * weights, rtol=1e-3, atol=1e-9)
+    assert same["attr"] == pytest.approx(float(raw["attr"]), rel=1e-5)
+
+
+def test_shares_are_measured_now_and_then_and_change_nothing():
+    """Broken: every step pays for the log, or the step that measures learns something else."""
+    ex, fake = examples_by_hand(), fake_at()
+    recipe = dataclasses.replace(RECIPE, shares_every=3)
+    (grad, raw, share), (other, as_raw, unknown) = (g_losses(ex, fake, recipe, number=n) for n in (3, 4))
+    np.testing.assert_allclose(grad, other, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), raw, as_raw)
+    assert sum(map(float, share.values())) == pytest.approx(1, rel=1e-5)
+    assert all(np.isnan(value) for value in unknown.values())
+    never = g_losses(ex, fake, dataclasses.replace(RECIPE, shares_every=0))[2]
+    assert all(np.isnan(value) for value in never.values())
+    apart = {}
+    for name in ("adv", "attr"):
+        alone = g_losses(ex, fake, recipe, lambdas=only(**{name: LAMBDAS[name]}))[0]
+        apart[name] = float(jnp.linalg.norm(alone))
+    assert float(share["adv"] / share["attr"]) == pytest.approx(apart["adv"] / apart["attr"], rel=1e-3)
 
 
 def test_what_d_sees():
