@@ -189,7 +189,7 @@ def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable
 
 def _unchunked(run: Run) -> Run:
     """On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one."""
-    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk=None))
+    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))
 
 
 def _by_resolution(phases: Sequence[schedule.Phase]) -> list[list[schedule.Phase]]:

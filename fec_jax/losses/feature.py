@@ -1,7 +1,17 @@
 """The completion should look like the photo to a network that has seen the world (paper, feature loss)."""
 
+import functools
+import math
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
+
+from fec_jax.types import Images, Params
+
+Features = Callable[[Params, Images], Float[Array, "b h w c"]]
 
 
 def feature(fake_features: Float[Array, "b h w c"], real_features: Float[Array, "b h w c"]) -> Float[Array, " b"]:
@@ -15,3 +25,49 @@ def feature(fake_features: Float[Array, "b h w c"], real_features: Float[Array, 
     """
     difference = fake_features.astype(jnp.float32) - real_features.astype(jnp.float32)
     return jnp.square(difference).mean(axis=(1, 2, 3))
+
+
+def of_images(
+    features: Features, params: Params, fake: Images, real: Images, chunk: int | None = None
+) -> Float[Array, " b"]:
+    """`feature` of two batches of images under `features(params, images)`; only `fake` gets a gradient.
+
+    `chunk` is a matter of speed only: at most so many images (a divisor of the batch) go there and back at once, one
+    chunk after the other. On a CPU the activations of some 64 px images then stay in its caches; an accelerator wants
+    None, the whole batch at once.
+    """
+    size = len(fake) if chunk is None else math.gcd(len(fake), chunk)
+    if size == len(fake):
+        return _distance(features, params, fake, lax.stop_gradient(real))
+    return _chunked(features, size, params, fake, real)
+
+
+def _distance(features: Features, params: Params, fake: Images, real: Images) -> Float[Array, " b"]:
+    return feature(features(params, fake), features(params, real))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _chunked(features: Features, size: int, params: Params, fake: Images, real: Images) -> Float[Array, " b"]:
+    return _map(functools.partial(_distance, features, params), size, fake, real)
+
+
+def _chunked_forward(features, size, params, fake, real):
+    # The gradient is computed at once, chunk by chunk, so that no activation has to be kept for later.
+    def one(fake, real):
+        loss, pull_back = jax.vjp(lambda x: _distance(features, params, x, real), fake)
+        return loss, pull_back(jnp.ones_like(loss))[0]
+
+    return _map(one, size, fake, real)
+
+
+def _chunked_backward(features, size, gradient, g):
+    return None, gradient * g[:, None, None, None], None
+
+
+_chunked.defvjp(_chunked_forward, _chunked_backward)
+
+
+def _map(f, size, *batches):
+    parts = (x.reshape(-1, size, *x.shape[1:]) for x in batches)
+    done = lax.map(lambda xs: f(*xs), tuple(parts))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), done)

@@ -57,7 +57,7 @@ class DecoderBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b i j d"], skip: Float[Array, "b 2*i 2*j c"]) -> Float[Array, "b 2*i 2*j c"]:
-        x = layers.Conv(self.features, norm=True, dtype=self.dtype)(images.up2(x))
+        x = layers.Conv(self.features, norm=True, up2=True, dtype=self.dtype)(x)
         return Merge(self.features, self.skip, self.dtype)(x, skip)
 
 

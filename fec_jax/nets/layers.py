@@ -4,9 +4,13 @@ from typing import Literal
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from fec_jax.nets import ops
+
+SLOPE = 0.2
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 unit_normal = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
@@ -31,25 +35,59 @@ def resolutions(max_px: int) -> tuple[int, ...]:
 
 
 def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jax.nn.leaky_relu(x, 0.2)
+    return jax.nn.leaky_relu(x, SLOPE)
+
+
+class Kernel(nn.Module):
+    """A 3 x 3 convolution, of the enlarged image if `up2`; its parameters are named as those of `nn.Conv`."""
+
+    features: int
+    use_bias: bool
+    init: nn.initializers.Initializer
+    up2: bool = False
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b _ _ {self.features}"]:
+        convolve = ops.up2_conv3x3 if self.up2 else ops.conv3x3
+        kernel = self.param("kernel", self.init, (3, 3, x.shape[-1], self.features))
+        x = convolve(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            x = ops.add_bias(x, jnp.asarray(bias, self.dtype))
+        return x
+
+
+class Norm(nn.Module):
+    """Instance norm, then leaky ReLU of this slope (see `ops.instance_norm`), named as `nn.InstanceNorm`'s."""
+
+    slope: float = 1.0
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        scale = self.param("scale", nn.initializers.ones, x.shape[-1:])
+        bias = self.param("bias", nn.initializers.zeros, x.shape[-1:])
+        return ops.instance_norm(x, jnp.asarray(scale), jnp.asarray(bias), self.slope)
 
 
 class Conv(nn.Module):
-    """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2. `silent`: begins with zeros."""
+    """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2.
+
+    silent: begins with zeros. up2: of the image enlarged by 2 (nearest neighbour).
+    """
 
     features: int
     norm: bool = False
     silent: bool = False
+    up2: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w _"]) -> Float[Array, "b h w {self.features}"]:
+    def __call__(self, x: Float[Array, "b _ _ _"]) -> Float[Array, "b _ _ {self.features}"]:
         # The norm has a bias of its own, and takes away any that came before it.
         init = nn.initializers.zeros if self.silent else he_normal
-        x = nn.Conv(self.features, (3, 3), use_bias=not self.norm, kernel_init=init, dtype=self.dtype)(x)
-        if self.norm:
-            x = nn.InstanceNorm(epsilon=1e-5, dtype=self.dtype)(x)
-        return leaky_relu(x)
+        x = Kernel(self.features, not self.norm, init, self.up2, self.dtype, name="Conv_0")(x)
+        return Norm(SLOPE, name="InstanceNorm_0")(x) if self.norm else leaky_relu(x)
 
 
 class ResidualBlock(nn.Module):
@@ -61,8 +99,8 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         y = Conv(self.features, norm=True, dtype=self.dtype)(x)
-        y = nn.Conv(self.features, (3, 3), use_bias=False, kernel_init=unit_normal, dtype=self.dtype)(y)
-        return x + nn.InstanceNorm(epsilon=1e-5, dtype=self.dtype)(y)
+        y = Kernel(self.features, False, unit_normal, dtype=self.dtype, name="Conv_1")(y)
+        return x + Norm(name="InstanceNorm_0")(y)
 
 
 def from_rgb(features: int, dtype: DTypeLike) -> nn.Conv:

@@ -44,8 +44,8 @@ class Window:
     def from_facts(cls, facts: dict[str, Any]) -> "Window":
         window = cls()
         # Up to version 0.1.0 every step measured everything, and one count was kept.
-        counts = facts["counts"] if "counts" in facts else dict.fromkeys(facts["sums"], facts["count"])
-        window._sums, window._counts = dict(facts["sums"]), dict(counts)
+        window._sums = dict(facts["sums"])
+        window._counts = dict(facts["counts"]) if "counts" in facts else dict.fromkeys(facts["sums"], facts["count"])
         return window
 
 

@@ -5,6 +5,7 @@ are then pulled back through that same pass.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -44,8 +45,9 @@ class Recipe:
     every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest change is
     fooled rather than satisfied. keep_probability: of asking for the photo's own attributes. history_share: how often D
     is shown an older completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
-    feature_chunk: see `vgg16.relu2_2`. shares_every: steps between those that measure `Metrics.share`, which costs one
-    more pass through D; 0: never. d_terms: of the phase, see `schedule.Row`.
+    feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
+    shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
+    d_terms: of the phase, see `schedule.Row`.
     """
 
     generator: Generator
@@ -72,7 +74,7 @@ class Recipe:
     keep_probability: float = 0.5
     history_share: float = 0.5
     feature_min_px: int = 16
-    feature_chunk: int | None = None
+    feature_chunk_pixels: int | None = None
     shares_every: int = 16
     d_terms: float = 1.0
 
@@ -269,10 +271,9 @@ def g_losses(
     def feat(x: Images) -> Float[Array, " some"]:
         seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
-        of_fake, of_real = (
-            vgg16.relu2_2(vgg, image[:some], recipe.generator.dtype, recipe.feature_chunk) for image in (seen, ex.real)
-        )
-        return feature.feature(of_fake, of_real)
+        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
+        features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype)
+        return feature.of_images(features, vgg, seen[:some], ex.real[:some], chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 

@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from fec_jax.losses.feature import feature
+from fec_jax.losses.feature import feature, of_images
 from fec_jax.nets import vgg16
 
 
@@ -44,3 +45,21 @@ def test_gradient_reaches_the_fake():
     step = 1e-3
     fall = float(loss(fake) - loss(fake - step * gradient))
     np.testing.assert_allclose(fall, step * float(jnp.square(gradient).sum()), rtol=0.1)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_chunks_change_nothing(chunk):
+    """Images would be mixed up, or cut off from the gradient, when the batch is worked through in chunks."""
+    params = vgg16.load_params()
+    real, fake = jax.random.uniform(jax.random.key(0), (2, 6, 8, 8, 3), minval=-1, maxval=1)
+    weight = jnp.arange(1.0, 7.0)
+
+    def both(chunk):
+        loss, pull_back = jax.vjp(lambda fake, real: of_images(vgg16.relu2_2, params, fake, real, chunk), fake, real)
+        return loss, *pull_back(weight)
+
+    whole, ours = both(None), both(chunk)
+    assert (np.abs(whole[1]).max(axis=(1, 2, 3)) > 1e-4).all()
+    assert not np.asarray(whole[2]).any()
+    for a, b in zip(ours, whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

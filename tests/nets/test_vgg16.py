@@ -104,20 +104,6 @@ def test_gradient_against_numpy(params):
     np.testing.assert_allclose((np.asarray(gradient) * direction).sum(), (up - down) / (2 * eps), rtol=2e-3)
 
 
-@pytest.mark.parametrize("chunk", [2, 4])
-def test_chunks_change_nothing(params, chunk):
-    """Images would be mixed up, or cut off from the gradient, when the batch is worked through in chunks."""
-    images = jax.random.uniform(jax.random.key(0), (6, 8, 8, 3), minval=-1, maxval=1)
-    weight = jax.random.normal(jax.random.key(1), (6, 4, 4, 128))
-
-    def both(chunk):
-        features, vjp = jax.vjp(lambda x: vgg16.relu2_2(params, x, chunk=chunk), images)
-        return features, vjp(weight)[0]
-
-    for ours, whole in zip(both(chunk), both(None), strict=True):
-        np.testing.assert_allclose(ours, whole, rtol=1e-4, atol=1e-4)
-
-
 def test_bfloat16_is_close(params):
     """Low-precision compute would leak out of the network, or be another network."""
     images = jnp.asarray(pattern())
