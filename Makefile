@@ -19,7 +19,7 @@ CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache"
 help:
 	@echo "make demo    train small faces on the CPU, then complete a photo (minutes)"
 	@echo "make test    run the tests; ARGS='tests/test_masks.py -x' runs some"
-	@echo "make bench   speed beside PyTorch's, on this machine (half an hour)"
+	@echo "make bench   speed beside PyTorch's, and what growing costs (an hour)"
 	@echo "make lint    check style and types"
 	@echo "make format  put the code into the one style"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
@@ -33,8 +33,9 @@ test: $(DEV)
 	$(CACHED) $(BIN)/python -m pytest $(ARGS)
 
 bench: $(RUN)
-	$(PIP) install --constraint constraints.txt --editable '.[parity]'
+	$(PIP) install --constraint constraints.txt --editable '.[parity,eval]'
 	$(BIN)/python experiments/bench/bench.py $(ARGS)
+	$(BIN)/python experiments/bench/costs.py
 
 lint: $(DEV)
 	$(BIN)/ruff check

@@ -2,15 +2,17 @@
 
 python experiments/bench/bench.py --out experiments/bench
 
-Needs the extra `parity` (CPU torch). For every row both sides' results are compared first, then both are timed in turn,
-`--rounds` times, and medians are reported; torch's is the faster of its two memory formats. Writes results.json and
-table.md; rows that are there already are kept, unless `--force`.
+Needs the extras `parity` (CPU torch) and `eval` (matplotlib). For every row both sides' results are compared first,
+then both are timed in turn, `--rounds` times, and medians are reported; torch's is the faster of its two memory
+formats.
+Writes results.json, table.md and plot.png; rows that are there already are kept, unless `--force`.
 
 matmul_fraction: operations of the textbook networks, as torch counts them in the twin, over our time, over the rate of
 a float32 matrix product in this run. A form with fewer operations can so come out above 1.
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -30,6 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode  # pyright: ignore[reportMi
 from experiments.bench import twin
 from fec_jax import estimate, masks
 from fec_jax.build import networks_only
+from fec_jax.metrics.extra import need
 from fec_jax.nets.generator import Generator
 from fec_jax.placing import write_whole
 from fec_jax.train import examples
@@ -178,6 +181,29 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
+def plot(rows: list[dict[str, Any]]) -> bytes:
+    """Speed beside torch's and share of the matrix product's rate, as PNG. Needs matplotlib (extra `eval`)."""
+    figure = need("matplotlib.figure").Figure(figsize=(11, 0.32 * len(rows) + 1.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    names = [f"{r['what'].replace('_', ' ')}, {r['width']}, {r['resolution']} px, batch {r['batch']}" for r in rows]
+    for axes, key, label in (
+        (left, "ratio", "speed, torch = 1 (logarithmic)"),
+        (right, "matmul_fraction", "operations per second, matrix product = 1"),
+    ):
+        values = [r[key] for r in rows]
+        axes.barh(names, values, color=["C0" if r["what"] == "completion" else "C1" for r in rows])
+        axes.axvline(1, color="black", linewidth=1)
+        axes.set_xlabel(label)
+        for y, value in enumerate(values):
+            axes.annotate(f" {value:.2f}", (value, y), va="center", fontsize=8)
+    left.set_xscale("log")
+    left.margins(x=0.15)
+    left.invert_yaxis()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
@@ -200,6 +226,7 @@ def main() -> None:
                 print(rows[-1], flush=True)
                 write_whole(path, (json.dumps(rows, indent=1) + "\n").encode())
     write_whole(args.out / "table.md", table(rows).encode())
+    write_whole(args.out / "plot.png", plot(rows))
     print(table(rows))
 
 

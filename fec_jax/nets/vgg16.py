@@ -5,6 +5,7 @@ Simonyan & Zisserman, arXiv:1409.1556. The weights ship with the package; `asset
 
 import hashlib
 from importlib import resources
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from fec_jax.nets import ops
+from fec_jax.nets import ops, winograd
 from fec_jax.types import Params, UserError
 
 FILE = "vgg16_relu2_2.safetensors"
@@ -56,12 +57,15 @@ def parse(data: bytes, where: str) -> dict[str, dict[str, Array]]:
 
 
 def relu2_2(
-    params: Params, images: Float[Array, "b h w 3"], dtype: DTypeLike = jnp.float32
+    params: Params, images: Float[Array, "b h w 3"], dtype: DTypeLike = jnp.float32, *, fast: bool = False
 ) -> Float[Array, "b h/2 w/2 128"]:
     """Activations after the second ReLU of VGG16's second block, float32, not negative.
 
     Images in [-1, 1], height and width even (else ValueError). `dtype` is the type of the convolutions' inputs and
     outputs; bfloat16 is meant for accelerators. The gradient goes to the images alone: for `params` it is zero.
+
+    fast: on CPUs, for float32 and images whose sides are multiples of 8 from 32 px on, by `winograd`, a quarter faster
+    there and back, and different by some 1e-5 of the largest activation; else the same.
     """
     h, w = images.shape[1:3]
     if h % 2 or w % 2:
@@ -69,16 +73,30 @@ def relu2_2(
     x = (images.astype(jnp.float32) + 1) / 2
     x = (x - jnp.asarray(IMAGENET_MEAN)) / jnp.asarray(IMAGENET_STD)
     x, params = x.astype(dtype), lax.stop_gradient(params)
-    x = _conv_relu(params["conv1_1"], x)
-    x = _conv_relu(params["conv1_2"], x)
+    suits = x.dtype == jnp.float32 and h % 8 == w % 8 == 0 and min(h, w) >= 32
+    conv = _fast_conv if fast and suits else ops.conv3x3
+    x = _conv_relu(ops.conv3x3, params["conv1_1"], x)
+    x = _conv_relu(conv, params["conv1_2"], x)
     x = _max_pool2(x)
-    x = _conv_relu(params["conv2_1"], x)
-    x = _conv_relu(params["conv2_2"], x)
+    x = _conv_relu(conv, params["conv2_1"], x)
+    x = _conv_relu(conv, params["conv2_2"], x)
     return x.astype(jnp.float32)
 
 
-def _conv_relu(layer: Params, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
-    return jax.nn.relu(ops.conv3x3(x, layer["kernel"].astype(x.dtype)) + layer["bias"].astype(x.dtype))
+def _conv_relu(conv: Any, layer: Params, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+    return jax.nn.relu(conv(x, layer["kernel"].astype(x.dtype)) + layer["bias"].astype(x.dtype))
+
+
+@jax.custom_vjp
+def _fast_conv(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+    return lax.platform_dependent(x, kernel, cpu=winograd.conv3x3, default=ops.conv3x3)
+
+
+def _fast_conv_backward(kernel, g):
+    return _fast_conv(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3)), None
+
+
+_fast_conv.defvjp(lambda x, kernel: (_fast_conv(x, kernel), kernel), _fast_conv_backward)
 
 
 def _max_pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 c"]:

@@ -3,6 +3,7 @@
 import math
 import resource
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class Window:
         window = cls()
         # Up to version 0.1.0 every step measured everything, and one count was kept.
         window._sums = dict(facts["sums"])
-        window._counts = dict(facts["counts"]) if "counts" in facts else dict.fromkeys(facts["sums"], facts["count"])
+        window._counts = dict(facts["counts"]) if "counts" in facts else Counter(list(window._sums) * facts["count"])
         return window
 
 

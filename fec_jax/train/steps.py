@@ -272,7 +272,7 @@ def g_losses(
         seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
         chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
-        features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype)
+        features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype, fast=True)
         return feature.of_images(features, vgg, seen[:some], ex.real[:some], chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}

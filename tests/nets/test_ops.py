@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 from fec_jax import images
-from fec_jax.nets import ops
+from fec_jax.nets import ops, winograd
 
 
 def normal(seed, *shape):
@@ -116,3 +116,10 @@ def test_accelerators_get_the_textbook_forms():
     cpu, tpu = (total.lower(lowering_platforms=(name,)).as_text() for name in ("cpu", "tpu"))
     assert "dot_general" in cpu
     assert "dot_general" not in tpu
+
+
+@pytest.mark.parametrize(("size", "c", "d"), [((8, 12), 5, 7), ((4, 4), 16, 16), ((64, 64), 64, 3)])
+def test_winograd(size, c, d):
+    """Winograd's form is another function than the convolution."""
+    x, kernel = normal(0, 2, *size, c), normal(1, 3, 3, c, d)
+    close(winograd.conv3x3(x, kernel), textbook(x, kernel), 1e-4)

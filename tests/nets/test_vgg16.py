@@ -104,6 +104,19 @@ def test_gradient_against_numpy(params):
     np.testing.assert_allclose((np.asarray(gradient) * direction).sum(), (up - down) / (2 * eps), rtol=2e-3)
 
 
+@pytest.mark.parametrize("size", [(32, 40), (36, 32), (8, 8)])
+def test_fast_is_the_same(params, size):
+    """The feature loss of a training looks at something else on a CPU, or its gradient is wrong there."""
+    images = jax.random.uniform(jax.random.key(0), (2, *size, 3), minval=-1, maxval=1)
+
+    def both(fast):
+        features, pull_back = jax.vjp(lambda x: vgg16.relu2_2(params, x, fast=fast), images)
+        return features, pull_back(jnp.ones_like(features))[0]
+
+    for ours, exact in zip(both(True), both(False), strict=True):
+        np.testing.assert_allclose(ours, exact, atol=1e-4 * float(jnp.abs(exact).max()))
+
+
 def test_bfloat16_is_close(params):
     """Low-precision compute would leak out of the network, or be another network."""
     images = jnp.asarray(pattern())
