@@ -33,7 +33,6 @@ def start_pair(workdir, *options, faults=("", "")):
             f"--coordinator_address=127.0.0.1:{port}",
             "--num_processes=2",
             f"--process_id={i}",
-            "--heartbeat_timeout_seconds=10",
             *options,
             fault=fault,
             devices=2,
@@ -140,7 +139,8 @@ def test_killed_and_resumed_equals_never_killed(ways, tmp_path):
     """A dead process leaves the others hanging, or without a word of what happened; or the run cannot go on from it."""
     workdir = tmp_path / "run"
     for victim, fault in ((1, "step:24:KILL"), (0, "step:56:KILL")):
-        processes = start_pair(workdir, faults=[fault if i == victim else "" for i in range(2)])
+        faults = [fault if i == victim else "" for i in range(2)]
+        processes = start_pair(workdir, faults=faults)
         processes[victim].wait(timeout=300)
         began = time.monotonic()
         survivor = processes[1 - victim]
