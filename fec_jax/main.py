@@ -1,6 +1,7 @@
 """Trains what a config describes: `python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart`.
 
 The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
+In several processes: `--distributed`, or `--coordinator_address`, `--num_processes` and `--process_id`; see the README.
 """
 
 import logging
@@ -68,6 +69,8 @@ def main(argv: Sequence[str]) -> None:
     except UserError as error:
         hosts.fail(error)
     except Exception as error:
+        if not hosts.several():
+            raise
         hosts.lose(error)
 
 

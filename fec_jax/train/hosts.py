@@ -38,7 +38,7 @@ def first() -> bool:
 
 
 def several() -> bool:
-    """Whether the run has been joined by `join`."""
+    """Whether this is one of several processes, after `join`."""
     return jax.distributed.is_initialized()
 
 
@@ -129,7 +129,7 @@ def check_shared(path: Path) -> None:
 
 
 def meet(name: str) -> None:
-    """Waits until all processes have come here, however long it takes; but for the first time, see `Trainer`."""
+    """Waits until all processes have come here, however long it takes (but see `Trainer` for Gloo's links)."""
     if several():
         multihost_utils.sync_global_devices(name)
 
@@ -158,10 +158,7 @@ def lose(error: Exception) -> NoReturn:
     """Ends this process after an error that the others do not have, or that tells of their end.
 
     At once and unannounced: they may be waiting for it in a collective, and find out by its silence that it is gone.
-    Raises `error` where there are no others.
     """
-    if not several():
-        raise error
     if isinstance(error, RuntimeError | TimeoutError) and _LOST.search(str(error)):
         print(f"fec_jax: {_one_line(error)}", file=sys.stderr, flush=True)
         _end(_gone(), 1)
