@@ -214,10 +214,10 @@ def test_nobody_to_join(tmp_path, options, told):
 
 def test_devices_of_a_process_lie_side_by_side():
     """On TPUs, which number devices across hosts, a process's share of a batch is not the part it is taken for."""
-
-    class Device(types.SimpleNamespace):
-        __hash__ = object.__hash__
-
-    scattered = [Device(id=i, process_index=p, platform="tpu") for i, p in enumerate([0, 0, 1, 1, 0, 0, 1, 1])]
-    row = parallel.mesh(scattered).devices.tolist()
-    assert [device.process_index for device in row] == [0] * 4 + [1] * 4
+    # Those of a v5e slice of 4 x 4, in the order of their numbers.
+    processes = [0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]
+    devices = [types.SimpleNamespace(id=i, process_index=p) for i, p in enumerate(processes)]
+    row = parallel.side_by_side(devices)
+    assert [device.process_index for device in row] == sorted(processes)
+    assert [device.id for device in row[:4]] == [0, 1, 4, 5]
+    assert parallel.mesh().devices.tolist() == jax.devices()

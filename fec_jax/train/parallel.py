@@ -27,8 +27,12 @@ SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 def mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     """All devices (of all processes) in one row, those of a process side by side: its part of a batch is one piece."""
     devices = jax.devices() if devices is None else devices
-    row = sorted(devices, key=lambda device: device.process_index)
-    return Mesh(np.array(row), (AXIS,), axis_types=(AxisType.Auto,))
+    return Mesh(np.array(side_by_side(devices)), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def side_by_side(devices: Sequence[Any]) -> list[Any]:
+    """Devices by process. A TPU slice numbers them by their place, across hosts, and so does `jax.make_mesh`."""
+    return sorted(devices, key=lambda device: device.process_index)
 
 
 def state_specs(state: State) -> State:
