@@ -57,6 +57,8 @@ def build(config: ConfigDict) -> Run:
     run = _run(keys, phases, train(final_px).attribute_names, train, test, _plain(config))
     keys.finish()
     devices, processes = jax.device_count(), jax.process_count()
+    if run.mode == "pmap" and processes > 1:
+        raise UserError(f"config.parallel is 'pmap', with {processes} processes: 'shard_map' is the one for several")
     for phase in phases:
         if phase.batch % devices:
             raise UserError(

@@ -1,6 +1,7 @@
 """Trains what a config describes: `python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart`.
 
 The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
+In several processes: `--distributed`, or `--coordinator_address`, `--num_processes` and `--process_id`; see the README.
 """
 
 import logging
@@ -8,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import absl.logging
 from absl import app, flags
@@ -18,6 +20,16 @@ from fec_jax.types import UserError
 log = logging.getLogger("fec_jax")
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run: a file of configs/.", lock_config=True)
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Several processes: a TPU pod slice, Slurm, Open MPI, Kubernetes."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator_address", None, "Several processes started by hand: HOST:PORT of process 0."
+)
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "Started by hand: how many processes there are.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "Started by hand: which of them this is, from 0.")
+_HEARTBEAT = flags.DEFINE_integer("heartbeat_timeout_seconds", 30, "A process not heard of for so long is gone.", 1)
+_JOINING = flags.DEFINE_integer("initialization_timeout", 300, "Seconds to wait for all processes to start.", 1)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -29,17 +41,37 @@ def main(argv: Sequence[str]) -> None:
     _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
     from fec_jax import build, reporting
-    from fec_jax.train import loop
+    from fec_jax.train import hosts, loop
 
     workdir = Path(str(_WORKDIR.value))
     try:
-        run = build.build(_CONFIG.value)
-        for line in reporting.lines(run):
-            log.info(line)
-        build.bind(run, workdir)
+        if _DISTRIBUTED.value or not _COORDINATOR.value is _PROCESSES.value is _PROCESS.value is None:
+            hosts.join(
+                _COORDINATOR.value,
+                _PROCESSES.value,
+                _PROCESS.value,
+                heartbeat_timeout_seconds=_HEARTBEAT.value,
+                initialization_timeout=_JOINING.value,
+            )
+        with hosts.all_or_none():
+            run = build.build(_CONFIG.value)
+        if hosts.first():
+            for line in reporting.lines(run):
+                log.info(line)
+        else:
+            log.setLevel(logging.WARNING)  # the first process tells what all do
+        with hosts.all_or_none():
+            if hosts.first():
+                build.bind(run, workdir)
+        hosts.check_shared(workdir / "config.json")
         loop.train(run, workdir)
+        hosts.leave()
     except UserError as error:
-        _fail(str(error))
+        hosts.fail(error)
+    except Exception as error:
+        if not hosts.several():
+            raise
+        hosts.lose(error)
 
 
 def _log_plainly() -> None:
@@ -52,7 +84,7 @@ def _log_plainly() -> None:
     absl.logging.set_verbosity(absl.logging.WARNING)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print(f"fec_jax: {message}", file=sys.stderr)
     sys.exit(2)
 

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 from ml_collections import ConfigDict
 
-from fec_jax import cli
+from fec_jax import cli, main
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "configs/README.md", "experiments/README.md")
@@ -37,6 +37,12 @@ def commands(*beginnings: str) -> list[list[str]]:
     return [w for w in words if len(w) > 3]  # shorter ones only name a command
 
 
+def training_commands() -> list[list[str]]:
+    """Those that run `fec_jax.main`, without what starts them on several nodes."""
+    found = commands("python -m fec_jax.main ", "srun ")
+    return [words[words.index("-m") - 1 :] for words in found if "fec_jax.main" in words]
+
+
 def shown(words: list[str]) -> str:
     return shlex.join(words)[:70]
 
@@ -58,13 +64,16 @@ def test_fec_commands_parse(words, monkeypatch, tmp_path):
         context = command.make_context(command.name, list(args), parent=context)
 
 
-@pytest.mark.parametrize("words", commands("python -m fec_jax.main "), ids=shown)
+@pytest.mark.parametrize("words", training_commands(), ids=shown)
 def test_training_commands_name_what_exists(words):
     """If this fails, a training command of the documentation ends at once: no such config, flag or key."""
     flags = dict(word.removeprefix("--").partition("=")[::2] for word in words[3:])
     config = get_config(flags.pop("config"))
     assert flags.pop("workdir")
-    for name, value in flags.items():
+    known = main.flags.FLAGS.get_flags_for_module(main)
+    options = {name for name in flags if not name.startswith("config.")}
+    assert options <= {flag.name for flag in known}
+    for name, value in ((name, value) for name, value in flags.items() if name not in options):
         assert name.startswith("config."), f"--{name}"
         node: Any = config
         *path, key = name.split(".")[1:]

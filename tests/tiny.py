@@ -32,12 +32,14 @@ def run(changes: Mapping[str, Any] | None = None, last_px: int = 16) -> Run:
     return build.build(config(changes, last_px))
 
 
-def program(workdir: Path, *options: str, fault: str = "", devices: int = 1) -> subprocess.Popen[str]:
-    """Starts `python -m fec_jax.main` on `tiny_config`; with a `fault`, under `saboteur`, see there."""
+def program(
+    workdir: Path, *options: str, fault: str = "", devices: int = 1, config: str = "tests/tiny_config.py"
+) -> subprocess.Popen[str]:
+    """Starts `python -m fec_jax.main` on `config`; with a `fault`, under `saboteur`, see there."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     words = ["tests/saboteur.py"] if fault else ["-m", "fec_jax.main"]
     return subprocess.Popen(
-        [sys.executable, *words, "--config=tests/tiny_config.py", f"--workdir={workdir}", *options],
+        [sys.executable, *words, f"--config={config}", f"--workdir={workdir}", *options],
         cwd=REPO,
         env=os.environ | {"XLA_FLAGS": flags, "FAULT": fault, "PYTHONPATH": str(REPO)},
         stdout=subprocess.PIPE,

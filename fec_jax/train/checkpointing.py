@@ -13,6 +13,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from fec_jax.train import hosts
 from fec_jax.types import UserError
 
 log = logging.getLogger(__name__)
@@ -95,13 +96,14 @@ class Checkpoints:
         Moved, not deleted: what could not be read may be whole, and the disk to blame.
         """
         self.wait()
-        for later in [n for n in self.saved() if n > nimg]:
+        for later in [n for n in self.saved() if n > nimg and hosts.first()]:
             place = self.directory.parent / "unreadable" / str(later)
             while place.exists():
                 place = place.with_name(place.name + "_")
             place.parent.mkdir(exist_ok=True)
             (self.directory / str(later)).replace(place)
             log.warning("moved the checkpoint of %d images to %s", later, place)
+        hosts.meet(f"resume at {nimg}")
         self._manager.reload()
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """The training loop: the one place where the clock advances, data meets the step, and things are written."""
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -15,7 +16,7 @@ from fec_jax import schedule
 from fec_jax.data import pipeline
 from fec_jax.nets import vgg16
 from fec_jax.placing import locked
-from fec_jax.train import checkpointing, parallel, steps, writers
+from fec_jax.train import checkpointing, hosts, parallel, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.progress import Rates, Window, clock_time, memory_mib
 from fec_jax.train.run import Run
@@ -40,6 +41,11 @@ class Trainer:
     def __init__(self, run: Run, workdir: Path):
         self.run, self.workdir = run, workdir
         self.mesh = parallel.mesh()
+        self.count = parallel.counter(self.mesh)
+        if hosts.several():
+            # Links between all devices are made when first used. Now all processes are here; after compiling, which
+            # takes some longer than others, Gloo would give up on the last ones after 30 s.
+            jax.block_until_ready(self.count(False))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
         self.checkpoints = checkpointing.Checkpoints(
             workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders
@@ -48,6 +54,7 @@ class Trainer:
         self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
+        self.told = False  # whether one of several processes was asked to stop
         self.compiled: dict[tuple[int, int], parallel.Step] = {}
         self.source = run.train_source(run.phases[-1].resolution_px)
         self.state: states.State
@@ -56,24 +63,29 @@ class Trainer:
     def train(self, stop: Stop) -> None:
         """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
         nimg = self._restore()
-        self.metrics = writers.Metrics(self.workdir, nimg)
-        self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg)
+        self.metrics = writers.Metrics(self.workdir, nimg) if hosts.first() else None
+        self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg, bar=hosts.first())
         with self.screen.shown():
             try:
-                while not self.run.at(nimg).done and not stop.asked:
+                while not self.run.at(nimg).done and not self._stopping(stop):
                     try:
                         nimg = self._phase(nimg, stop)
                     except NotFiniteError as error:
                         nimg = self._roll_back(error)
-                if stop.asked:
+                if self._stopping(stop):
                     self._save(nimg)
                     self.checkpoints.wait()
                     log.info("stopped at %.3f kimg, saved: the same command goes on from here", nimg / 1000)
                 else:
                     self._finish(nimg)
             finally:
-                self.metrics.close()
+                if self.metrics:
+                    self.metrics.close()
                 self.checkpoints.close()
+
+    def _stopping(self, stop: Stop) -> bool:
+        """Whether to save and end. Of several processes all learn it with the same step: the one that tells is done."""
+        return self.told if hosts.several() else stop.asked
 
     def _restore(self) -> int:
         found = self.checkpoints.restore(lambda nimg: self.run.state_shape(nimg, self.mesh))
@@ -130,16 +142,16 @@ class Trainer:
             process_count=jax.process_count(),
             threads=self.run.threads,
         )
-        running: collections.deque[tuple[schedule.Moment, steps.Metrics]] = collections.deque()
+        running: collections.deque[tuple[schedule.Moment, steps.Metrics, Any]] = collections.deque()
         try:
-            while nimg < phase.end_nimg and not stop.asked:
+            while nimg < phase.end_nimg and not self._stopping(stop):
                 moment = self.run.at(nimg)
                 batch = parallel.to_devices(next(data), self.mesh)
                 clock = self._clock(moment)
                 step = self._step(phase, batch, clock)
                 with jax.transfer_guard("disallow"):
                     self.state, metrics = step(self.state, batch, clock, self.vgg)
-                running.append((moment, metrics))
+                running.append((moment, metrics, hosts.several() and self.count(stop.asked)))
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
                     self._account(*running.popleft())
                 before, nimg = nimg, nimg + phase.batch
@@ -172,9 +184,10 @@ class Trainer:
             self.rates.pause()
         return self.compiled[key]
 
-    def _account(self, moment: schedule.Moment, metrics: steps.Metrics) -> None:
-        """Takes in the figures of a finished step. Raises NotFiniteError."""
-        values = jax.device_get(metrics)
+    def _account(self, moment: schedule.Moment, metrics: steps.Metrics, told: Any) -> None:
+        """Takes in the figures of a finished step, and whether a process was asked to stop. Raises NotFiniteError."""
+        values, told = jax.device_get((metrics, told))
+        self.told = self.told or bool(told)
         if not values.finite:
             raise NotFiniteError(moment.nimg)
         self.window.add(values)
@@ -189,7 +202,7 @@ class Trainer:
         facts: dict[str, Any] = {"phase": moment.phase.name, "alpha": moment.alpha, "lr": moment.lr}
         speed, to_phase, to_run = self.rates.outlook(nimg)
         figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": memory_mib()}
-        if jax.process_index() == 0:
+        if self.metrics:
             self.metrics.write(nimg, {**facts, **means, **figures, "rollbacks": self.rollbacks})
         self.screen.line(
             "%8.2f kimg  %-12s a %.2f  G %7.3f  D %5.3f  rec %.4f  attr %.3f  %6.1f img/s  phase %s  run %s  %.0f MiB",
@@ -214,9 +227,10 @@ class Trainer:
         """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
         e, border = self.run.every, nimg >= phase.end_nimg
         alpha = self.run.at(nimg).alpha if not border else 1.0
-        if border or schedule.crossed(before, nimg, e.grid_kimg):
+        # One process shows; the others wait for it in the next step.
+        if hosts.first() and (border or schedule.crossed(before, nimg, e.grid_kimg)):
             self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", self.state, alpha, phase.resolution_px)
-        if schedule.crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg):
+        if hosts.first() and (schedule.crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg)):
             self._try(self._evaluate, nimg, alpha, phase.resolution_px)
         done = self.run.at(nimg).done
         if border and not done:
@@ -229,7 +243,7 @@ class Trainer:
 
     def _evaluate(self, nimg: int, alpha: float, resolution_px: int) -> None:
         figures = self.viewer.figures(self.state, alpha, resolution_px)
-        if jax.process_index() == 0:
+        if self.metrics:
             self.metrics.write(nimg, {f"eval/{name}": value for name, value in figures.items()})
         report(figures, self.screen.line, resolution_px=resolution_px, whole=False)
 
@@ -254,7 +268,8 @@ class Trainer:
         skipped, phase = self.skipped, self.run.at(error.nimg).phase
         nimg = self._restore()
         self.skipped = skipped + error.nimg - nimg + phase.batch
-        self.metrics.rewind(nimg)
+        if self.metrics:
+            self.metrics.rewind(nimg)
         log.warning(
             "loss not finite at %.3f kimg: rolled back to %.3f kimg, skipping ahead in the data (%d of at most %d)",
             error.nimg / 1000,
@@ -268,7 +283,8 @@ class Trainer:
         phase = self.run.phases[-1]
         self.checkpoints.wait()
         log.info("done: %.3f kimg", nimg / 1000)
-        self._try(self._show_final, phase.resolution_px)
+        if hosts.first():
+            self._try(self._show_final, phase.resolution_px)
 
     def _show_final(self, resolution_px: int) -> None:
         report(self.viewer.figures(self.state, 1.0, resolution_px), self.screen.line, resolution_px=resolution_px)
@@ -280,8 +296,13 @@ def train(run: Run, workdir: Path) -> None:
     Raises UserError for checkpoints that do not fit, and when losses stay non-finite.
     """
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        with Stop() as stop, locked(workdir, "training", "--workdir"):
+        with Stop() as stop, contextlib.ExitStack() as claim:
+            with hosts.all_or_none():
+                if hosts.first():
+                    workdir.mkdir(parents=True, exist_ok=True)
+                    claim.enter_context(locked(workdir, "training", "--workdir"))
             Trainer(run, workdir).train(stop)
     except OSError as error:
+        if hosts.several() and isinstance(error, TimeoutError):
+            raise  # of a wait for the others, not of a disk
         raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error

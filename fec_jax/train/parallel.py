@@ -25,9 +25,14 @@ SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 
 
 def mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """All devices (of all hosts) in one row."""
+    """All devices (of all processes) in one row, those of a process side by side: its part of a batch is one piece."""
     devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+    return Mesh(np.array(side_by_side(devices)), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def side_by_side(devices: Sequence[Any]) -> list[Any]:
+    """Devices by process. A TPU slice numbers them by their place, across hosts, and so does `jax.make_mesh`."""
+    return sorted(devices, key=lambda device: device.process_index)
 
 
 def state_specs(state: State) -> State:
@@ -44,13 +49,36 @@ def state_shardings(state: State, mesh: Mesh) -> State:
 
 
 def place(state: State, mesh: Mesh) -> State:
-    """Puts a state where the compiled step wants it."""
-    return jax.device_put(state, state_shardings(state, mesh))
+    """Puts a state where the compiled step wants it. Every process has the whole of it, or it lies there already."""
+    return jax.tree.map(_put, state, state_shardings(state, mesh))
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Puts the same arrays on every device."""
-    return jax.device_put(tree, NamedSharding(mesh, SAME))
+    """Puts the same arrays on every device; every process has them all."""
+    sharding = NamedSharding(mesh, SAME)
+    return jax.tree.map(lambda x: _put(x, sharding), tree)
+
+
+def _put(x: Any, sharding: NamedSharding) -> jax.Array:
+    """`jax.device_put`; onto devices of other processes too, without asking them whether they have the same."""
+    if sharding.is_fully_addressable or (isinstance(x, jax.Array) and not x.is_fully_addressable):
+        return jax.device_put(x, sharding)
+    if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(x), sharding))
+    host = np.asarray(x)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+
+def local(tree: Any) -> Any:
+    """Replicated arrays as this process's first device has them: for what it computes without the others."""
+    return jax.tree.map(lambda x: x.addressable_data(0), tree)
+
+
+def counter(mesh: Mesh) -> Callable[[bool], jax.Array]:
+    """A function that says for how many devices `flag` is true; each process speaks for its own, all must call it."""
+    split, here = NamedSharding(mesh, SPLIT), mesh.local_mesh.size
+    count = jax.jit(lambda flags: flags.sum(), out_shardings=NamedSharding(mesh, SAME))
+    return lambda flag: count(jax.make_array_from_process_local_data(split, np.full(here, flag, np.int32)))
 
 
 def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:

@@ -10,7 +10,7 @@ import numpy as np
 from fec_jax import images, masks
 from fec_jax.metrics import evaluation, heldout, mask_sets
 from fec_jax.metrics.report import grid_titles
-from fec_jax.train import writers
+from fec_jax.train import parallel, writers
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
 
@@ -37,10 +37,11 @@ class Viewer:
         self._classify = jax.jit(classify, static_argnums=3)
 
     def functions(self, state: State, alpha: float, resolution_px: int) -> tuple[heldout.Predict, heldout.Classify]:
-        """`predict` and `classify` of a state, as `metrics` wants them."""
+        """`predict` and `classify` of a state, as `metrics` wants them; one process runs them alone."""
+        g_ema, d_params = parallel.local((state.g_ema, state.d_params))
         return (
-            lambda masked, mask, attrs: self._predict(state.g_ema, masked, mask, attrs, alpha, resolution_px),
-            lambda x: self._classify(state.d_params, x, alpha, resolution_px),
+            lambda masked, mask, attrs: self._predict(g_ema, masked, mask, attrs, alpha, resolution_px),
+            lambda x: self._classify(d_params, x, alpha, resolution_px),
         )
 
     def figures(self, state: State, alpha: float, resolution_px: int) -> dict[str, float]:
@@ -81,8 +82,7 @@ class Viewer:
         if resolution_px > MAX_TILE_PX:
             columns = [images.pool_to(x, MAX_TILE_PX) for x in columns]
         rows = np.stack([np.asarray(images.to_uint8(x)) for x in columns], axis=1)
-        if jax.process_index() == 0:
-            writers.write_grid(path, rows, grid_titles(run.attribute_names))
+        writers.write_grid(path, rows, grid_titles(run.attribute_names))
 
     def _photos(self, resolution_px: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         source = self._run.test_source(resolution_px)

@@ -85,9 +85,9 @@ def write_grid(path: Path, rows: UInt8[np.ndarray, "r c h w 3"], titles: list[st
 class Screen:
     """A progress bar on a terminal, plain lines elsewhere."""
 
-    def __init__(self, total_nimg: int, nimg: int):
+    def __init__(self, total_nimg: int, nimg: int, *, bar: bool = True):
         self._bar: Progress | None = None
-        if sys.stderr.isatty():
+        if bar and sys.stderr.isatty():
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
