@@ -56,6 +56,9 @@ def get_config() -> ConfigDict:
     config.generator.skip = "residual"  # [paper] "residual" with attributes, "concat" for plain inpainting
     config.discriminator = ConfigDict({"base": 1024, "cap": 128})
     config.dtype = "float32"  # of the computation; "bfloat16" on accelerators
+    # Blocks of this resolution and above keep nothing for their gradient and compute it again: less memory, more
+    # operations, the same results. 0: none.
+    config.remat_min_px = 0
 
     config.loss = ConfigDict()
     config.loss.adv = 1.0  # [paper]

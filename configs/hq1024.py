@@ -62,6 +62,7 @@ def get_config() -> ConfigDict:
     config.generator.update({"base": 16384, "cap": 512, "latent": 512})
     config.discriminator.update({"base": 16384, "cap": 512})
     config.dtype = "bfloat16"
+    config.remat_min_px = 256  # 4 photos of 1024 px then fit 16 GB (experiments/tpu_aot)
     config.lr_warmup_kimg = 20.0
     config.history.depth = 4
     config.loss.r1_gamma = 1e-5

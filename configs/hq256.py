@@ -15,4 +15,5 @@ from configs.hq1024 import grown_to
 def get_config() -> ConfigDict:
     config = hq1024()
     config.schedule, config.batch = ConfigDict(), ConfigDict()
+    config.remat_min_px = 0
     return grown_to(config, 256)

@@ -35,6 +35,7 @@ FREE = (
     "keep_checkpoints",
     "max_rollbacks",
     "parallel",
+    "remat_min_px",
     "grid_images",
     "eval_images",
     "eval_masks",
@@ -177,12 +178,13 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
 def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
     dtype = keys.one_of("dtype", ("float32", "bfloat16"))
     growth = keys.one_of("growth", get_args(layers.Growth))
+    remat_min_px = keys.whole("remat_min_px")
 
     def width(name: str) -> dict[str, Any]:
         base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
         if base < final_px:
             raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
-        return {"base": base, "cap": cap, "growth": growth}
+        return {"base": base, "cap": cap, "growth": growth, "remat_min_px": remat_min_px}
 
     generator = Generator(
         max_px=final_px,

@@ -1,4 +1,4 @@
-"""The largest config, traced and lowered for every kind of device: nothing is compiled, and no chip is needed."""
+"""The large configs, traced and lowered for every kind of device: nothing is compiled, and no chip is needed."""
 
 import functools
 
@@ -7,17 +7,24 @@ import jax.export
 import jax.numpy as jnp
 import pytest
 
-from configs import hq1024
+from configs import hq256, hq512, hq1024
 from fec_jax import build, reporting
 from fec_jax.train import parallel, steps
 
 PIXELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+SMALLER = [(hq512, px) for px in PIXELS if px <= 512] + [(hq256, px) for px in PIXELS if px <= 256]
+
+
+def run_of(module):
+    config = module.get_config()
+    return build.networks_only(config.to_dict(), tuple(config.attributes))
+
+
 @pytest.fixture(scope="module")
 def run():
-    config = hq1024.get_config()
-    return build.networks_only(config.to_dict(), tuple(config.attributes))
+    return run_of(hq1024)
 
 
 def stepping(run, px, batch=2):
@@ -47,6 +54,13 @@ def test_lowers_for_every_platform(run, px):
     assert exported.platforms == ("cpu", "cuda", "tpu")
     assert "bf16" in exported.mlir_module()
     assert exported.in_tree == jax.tree.structure((args, {}))
+
+
+@pytest.mark.parametrize(("module", "px"), SMALLER, ids=lambda x: getattr(x, "__name__", x))
+def test_smaller_runs_lower_for_cuda(module, px):
+    """The same, for a run that ends earlier: its masks and its networks are others."""
+    step, args = stepping(run_of(module), px)
+    assert jax.export.export(step, platforms=["cuda"])(*args).platforms == ("cuda",)
 
 
 def test_the_networks_are_those_of_the_paper(run):

@@ -27,7 +27,7 @@ class Discriminator(nn.Module):
     """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then
-    empty). growth: see `layers.Growth`.
+    empty). growth: see `layers.Growth`. remat_min_px: see `layers.thrifty`.
     """
 
     max_px: int
@@ -36,13 +36,15 @@ class Discriminator(nn.Module):
     num_attrs: int
     growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
+    remat_min_px: int = 0
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
         added = self.growth == "add"
-        self.down = {str(r): DownBlock(width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
+        blocks = {r: layers.thrifty(DownBlock, r, self.remat_min_px) for r in sizes[1:]}
+        self.down = {str(r): blocks[r](width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
         self.conv_4 = layers.Conv(width[4], dtype=self.dtype)
         self.dense_4 = nn.Dense(width[4], kernel_init=layers.he_normal, dtype=self.dtype)
         self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype=self.dtype)

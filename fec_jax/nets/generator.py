@@ -69,7 +69,7 @@ class Generator(nn.Module):
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
     skip: the paper's two variants, see `Merge`. growth: how new layers come in, see `layers.Growth`. dtype: of the
-    computation; parameters and result are float32.
+    computation; parameters and result are float32. remat_min_px: see `layers.thrifty`.
     """
 
     max_px: int
@@ -80,6 +80,7 @@ class Generator(nn.Module):
     skip: Skip = "residual"
     growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
+    remat_min_px: int = 0
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
@@ -87,8 +88,12 @@ class Generator(nn.Module):
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
         added = self.growth == "add"
         self.to_rgb = {str(r): layers.to_rgb(self.dtype, silent=added and r > 4) for r in sizes}
-        self.encode = {str(r): EncoderBlock(width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
-        self.decode = {str(r): DecoderBlock(width[r], self.skip, self.dtype) for r in sizes[1:]}
+        encoders, decoders = (
+            {r: layers.thrifty(block, r, self.remat_min_px) for r in sizes[1:]}
+            for block in (EncoderBlock, DecoderBlock)
+        )
+        self.encode = {str(r): encoders[r](width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
+        self.decode = {str(r): decoders[r](width[r], self.skip, self.dtype) for r in sizes[1:]}
         self.encode_4 = layers.Conv(width[4], norm=True, dtype=self.dtype)
         self.to_latent = nn.Dense(self.latent, kernel_init=layers.he_normal, dtype=self.dtype)
         self.from_latent = nn.Dense(16 * width[4], kernel_init=layers.he_normal, dtype=self.dtype)

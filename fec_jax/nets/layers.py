@@ -34,6 +34,11 @@ def resolutions(max_px: int) -> tuple[int, ...]:
     return tuple(2**i for i in range(2, max_px.bit_length()))
 
 
+def thrifty(block: type[nn.Module], resolution_px: int, remat_min_px: int) -> type[nn.Module]:
+    """`block`; from `remat_min_px` on (0: never) one that keeps nothing for its gradient, but computes it again."""
+    return nn.remat(block) if 0 < remat_min_px <= resolution_px else block
+
+
 def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.nn.leaky_relu(x, SLOPE)
 

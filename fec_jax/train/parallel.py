@@ -21,6 +21,16 @@ AXIS = "data"
 Mode = Literal["shard_map", "pmap"]
 Step = Callable[[State, Batch, Clock, Params], tuple[State, Metrics]]
 
+OPTIONS = {
+    # XLA gives convolutions and reductions to the YNNPACK library, which (jaxlib 0.10) runs most of those of a training
+    # step on a single core; without, they take all of them.
+    "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
+    # The gradients of a network cross the devices in one all-reduce, and the metrics with them. XLA joins no more than
+    # about 128 MB by itself, less than G's (experiments/tpu_aot).
+    "tpu": {"xla_jf_crs_combiner_threshold_in_bytes": str(2**31)},
+}
+"""What XLA is asked for beyond its defaults when it compiles a training step, by backend."""
+
 SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 
 
@@ -102,15 +112,8 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
 
 @functools.cache
 def compiler_options() -> dict[str, str]:
-    """What XLA is asked for beyond its defaults when it compiles a training step.
-
-    On CPUs it gives convolutions and reductions to the YNNPACK library, which (jaxlib 0.10) runs most of those of a
-    training step on a single core; without, they take all of them. Other backends, and versions of XLA that do not know
-    the option, get none.
-    """
-    if jax.default_backend() != "cpu":
-        return {}
-    options = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
+    """`OPTIONS` of this machine's devices; a version of XLA that does not know them gets none."""
+    options = OPTIONS.get(jax.default_backend(), {})
     try:
         jax.jit(lambda: 0, compiler_options=options).lower().compile()
     except jax.errors.JaxRuntimeError:

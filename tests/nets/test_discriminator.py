@@ -143,3 +143,22 @@ def test_wrong_sizes_are_named():
         discriminator().apply({"params": params_of()}, photos(8), 1.0, resolution_px=16)
     with pytest.raises(ValueError, match="of a 64 px discriminator"):
         discriminator().apply({"params": params_of()}, jnp.zeros((1, 128, 128, 3)), 1.0, resolution_px=128)
+
+
+def test_computing_again_changes_nothing():
+    """Broken: a run that saves memory has other weights' names, or another gradient of D's gradient penalty."""
+    px, kept = 16, discriminator()
+    again = kept.clone(remat_min_px=8)
+    assert jax.tree.map(jnp.shape, shapes_of(again)) == jax.tree.map(jnp.shape, shapes_of(kept))
+    x = jax.random.normal(jax.random.key(0), (2, px, px, 3))
+
+    def learned(net):
+        def penalty(params):
+            logit = lambda x: net.apply({"params": params}, x, 0.5, resolution_px=px)[0].sum()  # noqa: E731
+            return jnp.square(jax.grad(logit)(x)).mean()
+
+        assert ("remat" in str(jax.make_jaxpr(jax.grad(penalty))(params_of()))) == (net is again)
+        return jax.jit(jax.value_and_grad(penalty))(params_of())
+
+    for a, b in zip(*(jax.tree.leaves(learned(net)) for net in (again, kept)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6 * float(jnp.abs(b).max()) + 1e-9)
