@@ -13,8 +13,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from fec_jax import images
+
 EPSILON = 1e-5
 NHWC = ("NHWC", "HWIO", "NHWC")
+MANY_PIXELS = 2048
+"""With fewer, adding up a kernel's taps takes longer than what it saves."""
 PIECE = 2048
 """Most pixels that are added up in one go."""
 
@@ -73,9 +77,23 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
     depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158).
     """
     b, h, w, c = x.shape
-    # [place in the block, pixel of x, tap]
-    sums = jnp.array([[[1, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]], kernel.dtype)
-    four = jnp.einsum("pit,qju,tucd->ijcpqd", sums, sums, kernel, precision=lax.Precision.HIGHEST)
+    if b * h * w < MANY_PIXELS:
+        return conv3x3(images.up2(x), kernel)
+    top, middle, bottom = kernel
+    rows = ((top, middle + bottom), (top + middle, bottom))  # [place in the block][pixel of x]
+    halves = [[((k[0], k[1] + k[2]), (k[0] + k[1], k[2])) for k in pair] for pair in rows]
+    # [i, j, c, p, q, d]: pixel (i, j) of x, for place (p, q).
+    four = jnp.stack(
+        [
+            jnp.stack(
+                [
+                    jnp.stack([jnp.stack([halves[p][i][q][j] for q in range(2)], 1) for p in range(2)], 1)
+                    for j in range(2)
+                ]
+            )
+            for i in range(2)
+        ]
+    )
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     y = lax.conv_general_dilated(padded, four.reshape(2, 2, c, -1), (1, 1), "VALID", dimension_numbers=NHWC)
     y = y.reshape(b, h + 1, w + 1, 2, 2, -1)

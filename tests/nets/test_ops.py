@@ -55,8 +55,10 @@ def test_conv3x3_twice(c, d):
 
 @pytest.mark.parametrize(("c", "d"), [(6, 5), (8, 4), (1, 1)])
 @pytest.mark.parametrize("size", [(3, 4), (1, 1)])
-def test_up2_conv3x3(c, d, size):
+@pytest.mark.parametrize("least", [0, ops.MANY_PIXELS])
+def test_up2_conv3x3(c, d, size, least, monkeypatch):
     """Pixels of a block see the wrong neighbours, or the border is another than that of the enlarged image."""
+    monkeypatch.setattr(ops, "MANY_PIXELS", least)
     x, kernel, g = normal(0, 2, *size, c), normal(1, 3, 3, c, d), normal(2, 2, 2 * size[0], 2 * size[1], d)
     ours, theirs = (jax.vjp(f, x, kernel) for f in (ops.up2_conv3x3, lambda x, kernel: textbook(images.up2(x), kernel)))
     close((ours[0], ours[1](g)), (theirs[0], theirs[1](g)))
