@@ -142,7 +142,7 @@ def test_a_phase_through_the_compiler():
     assert all(a["arrays"] for a in row["all_reduces"])
     assert 0 < row["peak_gb"] < 0.1
     assert row["convolutions"] > 20
-    assert row["gflop"] == pytest.approx(row["estimate_with_penalty_gflop"], rel=0.5)
+    assert 0 < row["gflop"] == pytest.approx(row["estimate_with_penalty_gflop"], rel=0.5)
 
 
 def test_errors_are_rows():

@@ -86,7 +86,7 @@ def costs(compiled: Any) -> dict[str, float]:
     )
     names = ("arguments_gb", "outputs_gb", "temporaries_gb", "aliased_gb")
     return {
-        "gflop": round(count["flops"] / 1e9, 1),
+        "gflop": round(count["flops"] / 1e9, 3),
         "accessed_gb": round(count["bytes accessed"] / 1e9, 2),
         **{name: round(size / 1e9, 3) for name, size in zip(names, sizes, strict=True)},
         "peak_gb": round(hlo.peak_bytes(*sizes) / 1e9, 3),
@@ -121,8 +121,8 @@ def estimates(run: Run, phase: schedule.Phase, devices: int) -> dict[str, float]
     bare = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, r1_gamma=0.0))
     without = estimate.step_cost(bare, phase, local)[0]
     return {
-        "estimate_gflop": round(usual / 1e9, 1),
-        "estimate_with_penalty_gflop": round((without + (usual - without) * run.recipe.r1_every) / 1e9, 1),
+        "estimate_gflop": round(usual / 1e9, 3),
+        "estimate_with_penalty_gflop": round((without + (usual - without) * run.recipe.r1_every) / 1e9, 3),
         "estimate_gb": round(reporting.step_bytes(run, phase, devices) / 1e9, 3),
     }
 
