@@ -7,6 +7,7 @@ user states. For this machine: the step of every resolution is compiled and time
 
 import dataclasses
 import functools
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -108,10 +109,11 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
         yield Stage(phase.resolution_px, images, phase.batch, flops, moved, memory, hours)
 
 
-def step_cost(run: Run, phase: schedule.Phase, local: int) -> tuple[float, float]:
+def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> tuple[float, float]:
     """FLOPs and bytes of a step with `local` images on a device, as XLA counts them.
 
-    D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step.
+    D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step; the pass through D that
+    measures shares every `shares_every` steps, not at all. at_most: of a step that has both.
     """
     whole = _unchunked(run).recipe
     args, mesh = reporting.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
@@ -121,9 +123,13 @@ def step_cost(run: Run, phase: schedule.Phase, local: int) -> tuple[float, float
         analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
         return np.array([analysis["flops"], analysis["bytes accessed"]])
 
-    total = cost(dataclasses.replace(whole, r1_gamma=0.0))
-    if whole.r1_gamma:
-        total = total + (cost(whole) - total) / whole.r1_every
+    if at_most:
+        total = cost(whole)
+    else:
+        usual = dataclasses.replace(whole, shares_every=0)
+        total = cost(dataclasses.replace(usual, r1_gamma=0.0))
+        if usual.r1_gamma:
+            total = total + (cost(usual) - total) / usual.r1_every
     return float(total[0]), float(total[1])
 
 
@@ -146,7 +152,10 @@ def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, 
 
 
 def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
-    """Seconds of a step on the devices of this machine: compiled, then timed, with and without D's penalty."""
+    """Seconds of a step on the devices of this machine: compiled, then timed; the mean over all that a step may have.
+
+    Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
+    """
     compiled, (state, batch, clock, vgg) = ready(run, phase)
     mesh = parallel.mesh()
 
@@ -158,12 +167,14 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
         jax.block_until_ready((state, metrics))
         return time.perf_counter() - begun
 
+    r = run.recipe
+    rhythms = [every for every in (r.r1_every if r.r1_gamma else 0, r.shares_every) if every]
+    kinds: dict[tuple[bool, ...], list[int]] = {}
+    for number in range(math.lcm(*rhythms)):
+        kinds.setdefault(tuple(number % every == 0 for every in rhythms), []).append(number)
     seconds(0)
-    every = run.recipe.r1_every if run.recipe.r1_gamma else 1
-    due = float(np.median([seconds(0) for _ in range(repeats)]))
-    if every == 1:
-        return due
-    return (due + (every - 1) * float(np.median([seconds(1) for _ in range(repeats)]))) / every
+    medians = [(len(kind), float(np.median([seconds(kind[0]) for _ in range(repeats)]))) for kind in kinds.values()]
+    return sum(count * median for count, median in medians) / math.lcm(*rhythms)
 
 
 def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable[[str], object]) -> None:

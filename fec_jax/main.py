@@ -15,6 +15,7 @@ import absl.logging
 from absl import app, flags
 from ml_collections import config_flags
 
+from fec_jax import pages
 from fec_jax.types import UserError
 
 log = logging.getLogger("fec_jax")
@@ -109,4 +110,5 @@ def run() -> None:
 
 
 if __name__ == "__main__":
+    pages.restart_with_large_pages()
     run()

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from fec_jax import compiling
 from fec_jax.complete.weights import Weights, load_shipped, load_weights
 from fec_jax.metrics.heldout import Predict
 from fec_jax.nets.generator import Generator
@@ -28,10 +29,15 @@ def weights_from(path: Path | None) -> Weights:
 
 def predictor(weights: Weights) -> Predict:
     """The generator at its full resolution, compiled; networks of one kind share the program."""
-    return functools.partial(_predict, weights.meta.build_generator(), jax.device_put(weights.g_params))
+    return functools.partial(_program(), weights.meta.build_generator(), jax.device_put(weights.g_params))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.cache
+def _program() -> Any:
+    """`_predict`, compiled for every kind of generator; made when first used, since it asks which device there is."""
+    return jax.jit(_predict, static_argnums=0, compiler_options=compiling.options())
+
+
 def _predict(generator: Generator, params: Params, masked: Images, mask: Masks, attrs: Attrs) -> Images:
     image: Any = generator.apply({"params": params}, masked, mask, attrs, 1.0, resolution_px=generator.max_px)
     return image

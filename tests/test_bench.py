@@ -38,9 +38,17 @@ def test_discriminator():
         np.testing.assert_allclose(a.numpy(), b, atol=1e-4)
 
 
-def test_a_row_has_what_readers_look_for(monkeypatch):
-    """Broken: the published table lacks a column, or the two sides' losses differ (then `train_step` refuses)."""
-    monkeypatch.setitem(bench.WIDTHS, "tiny", (64, 8, 8))
-    for row in (bench.completion("tiny", 16, 2, 1, 1e11), bench.train_step("tiny", 16, 4, 1, 1e11)):
+def test_a_row_has_what_readers_look_for():
+    """Broken: the published table lacks a column, or the two sides' results differ (then `measure` refuses)."""
+    for what, px, batch in (("completion", 16, 2), ("train_step", 16, 4)):
+        row = bench.measure(what, "tiny", px, batch, 1, 1, 1e11)
         assert row.keys() >= {"what", "width", "resolution", "batch", "ours_ms", "torch_ms", "ratio", "matmul_fraction"}
         assert row["ratio"] == pytest.approx(row["torch_ms"] / row["ours_ms"], rel=0.1)
+
+
+def test_different_results_are_not_timed():
+    """Broken: two networks that say different things are compared."""
+    ones = np.ones((2, 2), np.float32)
+    bench.same(ones, ones + 5e-5, "x", 1e-4)
+    with pytest.raises(SystemExit, match="torch's twin differs"):
+        bench.same(ones, ones + 2e-4, "x", 1e-4)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "fec_jax"
 
 # Lower layers never import higher ones; modules of one layer may import each other unless a rule below forbids it.
 LAYERS = (
-    ("types", "images", "pictures", "placing"),
+    ("types", "images", "pictures", "placing", "compiling", "pages"),
     ("schedule", "masks", "irregular_masks"),
     ("nets", "losses", "data"),
     ("metrics", "complete", "train"),

@@ -24,10 +24,12 @@ import jax
 import numpy as np
 from PIL import Image
 
+from experiments.bench import cases
 from fec_jax import build, estimate
 from fec_jax.build import networks_only
 from fec_jax.data import pipeline
-from fec_jax.data.source import open_source
+from fec_jax.data.prepare import prepare_folder
+from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic import DrawnFaces
 from fec_jax.placing import write_whole
 from fec_jax.train import loop
@@ -35,29 +37,20 @@ from fec_jax.train.stopping import Stop
 
 REPO = Path(__file__).resolve().parents[2]
 BATCHES = {4: 16, 8: 16, 16: 16, 32: 16, 64: 16, 128: 8, 256: 4, 512: 2, 1024: 1}
-WIDTHS = {"small": (1024, 64, 128), "narrow": (4096, 256, 256)}
-NAMES = tuple(f"attribute_{i}" for i in range(7))
+WIDTHS = ("small", "narrow")
 LONG_STEPS = 2000
 
 
-def config(width: str, px: int, batch: int) -> dict[str, Any]:
+def config(width: str, px: int) -> dict[str, Any]:
     """A run that is at `px` from its first image, with everything a training has."""
-    from configs.common import get_config, row
-
-    values: Any = get_config()
-    values.resolution_px = px
-    values.schedule[f"px{px}"] = row(0, LONG_STEPS * batch / 1000, 1e-3)
-    values.batch[f"px{px}"] = batch
-    base, cap, latent = WIDTHS[width]
-    values.generator.update({"base": base, "cap": cap, "latent": latent})
-    values.discriminator.update({"base": base, "cap": cap})
-    values.loss.r1_gamma = 1e-5
-    return values.to_dict()
+    values = cases.config(width, px, BATCHES[px], LONG_STEPS * BATCHES[px] / 1000)
+    values["loss"]["r1_gamma"] = 1e-5
+    return values
 
 
 def phase(width: str, px: int, repeats: int) -> dict[str, Any]:
     """One resolution: compiled, then timed. To be run in a fresh process."""
-    run = networks_only(config(width, px, BATCHES[px]), NAMES)
+    run = networks_only(config(width, px), cases.NAMES)
     begun = time.perf_counter()
     step, (state, batch, clock, vgg) = estimate.ready(run, run.phases[-1])
     compiled_s = time.perf_counter() - begun
@@ -92,32 +85,46 @@ def phases() -> list[dict[str, Any]]:
     return rows
 
 
-def inputs(folder: Path, count: int = 48) -> list[dict[str, Any]]:
-    """Images per second that the pipeline reads and decodes, by resolution and threads; no photo is known yet."""
+def inputs(folder: Path, count: int = 64, largest: int = 1024) -> list[dict[str, Any]]:
+    """Images per second that the pipeline gives, by resolution: from the disk, by one thread and by two; and later.
+
+    Later: when every photo was read once. Splits of up to 256 MiB are then kept in memory, larger ones decoded again.
+    """
     photos = folder / "photos"
     photos.mkdir(parents=True)
-    for i, face in enumerate(DrawnFaces(count, 1024).load(range(count))[0]):
+    for i, face in enumerate(DrawnFaces(count, largest).load(range(count))[0]):
         Image.fromarray(face).save(photos / f"{i:03d}.png")
-    fec = [sys.executable, "-m", "fec_jax.cli", "prepare", "folder", str(photos), "--resolution", "1024"]
-    subprocess.run([*fec, "--out", str(folder / "data")], check=True, capture_output=True, cwd=REPO)
+    prepare_folder(photos, folder / "data", largest)
+
+    def per_s(source: Source, px: int, threads: int) -> float:
+        size = min(BATCHES[px], len(source))
+        number = len(source) // size
+        begun = time.perf_counter()
+        for _ in pipeline.batches(source, seed=0, first_image=0, batch=size, num_batches=number, threads=threads):
+            pass
+        return number * size / (time.perf_counter() - begun)
+
     rows = []
-    for px in (64, 128, 256, 512, 1024):
-        row: dict[str, Any] = {"resolution": px}
-        for threads in (1, 2):
-            seconds = []
-            for _ in range(3):
-                source = open_source(folder / "data", px)  # anew: nothing is decoded yet
-                size = min(4, len(source))
-                number = len(source) // size
-                begun = time.perf_counter()
-                for _ in pipeline.batches(
-                    source, seed=0, first_image=0, batch=size, num_batches=number, threads=threads
-                ):
-                    pass
-                seconds.append((time.perf_counter() - begun) / (number * size))
-            row[f"images_per_s_{threads}_threads"] = round(1 / float(np.median(seconds)), 1)
-        rows.append(row)
-        print(row, flush=True)
+    for px in (px for px in BATCHES if px <= largest):
+        figures: dict[str, list[float]] = {"one_thread": [], "two_threads": [], "later": []}
+        for _ in range(3):
+            figures["one_thread"].append(per_s(open_source(folder / "data", px), px, 1))
+            source = open_source(folder / "data", px)
+            figures["two_threads"].append(per_s(source, px, 2))
+            figures["later"].append(per_s(source, px, 2))
+        rows.append({"resolution": px} | {name: round(float(np.median(v)), 1) for name, v in figures.items()})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def appetite(inputs: list[dict[str, Any]], phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How many times as many images the pipeline reads from the disk as a step takes, by resolution."""
+    rows = []
+    for given in inputs:
+        px = given["resolution"]
+        eaten = {row["width"]: row["images_per_s"] for row in phases if row["resolution"] == px}
+        times = {f"times_{width}": round(given["two_threads"] / speed, 1) for width, speed in eaten.items()}
+        rows.append({"resolution": px, "read_per_s": given["two_threads"], **times})
     return rows
 
 
@@ -163,7 +170,7 @@ def long_run(folder: Path) -> dict[str, Any]:
     """Memory and compilations of 2,000 steps at 16 px with checkpoints. To be run in a fresh process."""
     from ml_collections import ConfigDict
 
-    values: Any = ConfigDict(config("small", 16, 16))
+    values: Any = ConfigDict(config("small", 16))
     values.generator.update({"base": 256, "cap": 16})
     values.discriminator.update({"base": 256, "cap": 16})
     values.data.update({"train_size": 512, "test_size": 8})
@@ -189,8 +196,11 @@ def report(costs: dict[str, Any]) -> str:
         lines = [list(rows[0]), ["---"] * len(rows[0]), *([str(v) for v in row.values()] for row in rows)]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
+    shown = dict(costs)
+    if costs.keys() >= {"input", "phases"}:
+        shown["appetite"] = appetite(costs["input"], costs["phases"])
     parts = []
-    for name, value in costs.items():
+    for name, value in shown.items():
         parts.append(f"## {name}\n\n{table(value if isinstance(value, list) else [value])}")
     return "\n".join(parts)
 

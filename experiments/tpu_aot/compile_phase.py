@@ -19,7 +19,7 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding
 
 from experiments.tpu_aot import hlo
-from fec_jax import build, estimate, reporting, schedule
+from fec_jax import build, compiling, estimate, reporting, schedule
 from fec_jax.data.synthetic import ATTRIBUTES
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
@@ -29,7 +29,7 @@ def phase_of(name: str, px: int) -> tuple[Run, schedule.Phase]:
     """A config's run as it would be on accelerators, and its last phase at `px`. name: of configs/, or dotted."""
     config = importlib.import_module(name if "." in name else f"configs.{name}").get_config()
     run = build.networks_only(config.to_dict(), tuple(config.attributes) or ATTRIBUTES)
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk=None))
+    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))
     return run, next(phase for phase in reversed(run.phases) if phase.resolution_px == px)
 
 
@@ -57,7 +57,7 @@ def compiled_phase(name: str, topology: str, px: int, effort: float = 0.0) -> di
     args = arguments(run, phase, mesh)
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
     lowered = parallel.sharded(step, mesh, args[0]).lower(*args)
-    options: dict[str, Any] = dict(parallel.OPTIONS["tpu"])
+    options: dict[str, Any] = dict(compiling.OPTIONS["tpu"])
     if effort:
         options["exec_time_optimization_effort"] = effort
     begun = time.perf_counter()
@@ -115,14 +115,11 @@ def contents(text: str) -> dict[str, Any]:
 
 
 def estimates(run: Run, phase: schedule.Phase, devices: int) -> dict[str, float]:
-    """What `fec estimate` says of the same step; with the penalty's part of a step, and as if every step had it."""
+    """What `fec estimate` says of the same step: on average, and with the penalty and all that a step may have."""
     local = phase.batch // devices
-    usual = estimate.step_cost(run, phase, local)[0]
-    bare = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, r1_gamma=0.0))
-    without = estimate.step_cost(bare, phase, local)[0]
     return {
-        "estimate_gflop": round(usual / 1e9, 3),
-        "estimate_with_penalty_gflop": round((without + (usual - without) * run.recipe.r1_every) / 1e9, 3),
+        "estimate_gflop": round(estimate.step_cost(run, phase, local)[0] / 1e9, 3),
+        "estimate_with_penalty_gflop": round(estimate.step_cost(run, phase, local, at_most=True)[0] / 1e9, 3),
         "estimate_gb": round(reporting.step_bytes(run, phase, devices) / 1e9, 3),
     }
 

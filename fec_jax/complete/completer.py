@@ -18,6 +18,7 @@ which raises an error that lists the ones left open.
 """
 
 import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -28,7 +29,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num, UInt8
 from PIL import Image
 
-from fec_jax import images
+from fec_jax import compiling, images
 from fec_jax.complete.weights import Weights
 from fec_jax.types import UserError
 
@@ -59,8 +60,9 @@ class Completer:
         generator, discriminator = meta.build_generator(), meta.build_discriminator()
         self._g_params = jax.device_put(weights.g_params)
         self._d_params = None if weights.d_params is None else jax.device_put(weights.d_params)
-        self._g = jax.jit(lambda p, *inputs: generator.apply({"params": p}, *inputs, 1.0, resolution_px=r))
-        self._d = jax.jit(lambda p, x: discriminator.apply({"params": p}, x, 1.0, resolution_px=r)[1])
+        jit = functools.partial(jax.jit, compiler_options=compiling.options())
+        self._g = jit(lambda p, *inputs: generator.apply({"params": p}, *inputs, 1.0, resolution_px=r))
+        self._d = jit(lambda p, x: discriminator.apply({"params": p}, x, 1.0, resolution_px=r)[1])
 
     def complete(
         self,

@@ -18,7 +18,7 @@ from fec_jax.nets import vgg16
 from fec_jax.placing import locked
 from fec_jax.train import checkpointing, hosts, parallel, steps, writers
 from fec_jax.train import state as states
-from fec_jax.train.progress import Rates, Window, clock_time, memory_mib
+from fec_jax.train.progress import Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
 from fec_jax.train.viewing import Viewer, report
@@ -204,20 +204,7 @@ class Trainer:
         figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": memory_mib()}
         if self.metrics:
             self.metrics.write(nimg, {**facts, **means, **figures, "rollbacks": self.rollbacks})
-        self.screen.line(
-            "%8.2f kimg  %-12s a %.2f  G %7.3f  D %5.3f  rec %.4f  attr %.3f  %6.1f img/s  phase %s  run %s  %.0f MiB",
-            nimg / 1000,
-            moment.phase.name,
-            moment.alpha,
-            means["g_loss"],
-            means["d_loss"],
-            means["raw/rec"],
-            means["raw/attr"],
-            speed,
-            clock_time(to_phase),
-            clock_time(to_run),
-            figures["memory_mib"],
-        )
+        self.screen.line("%s", figures_line(moment, nimg, means, figures))
 
     def _due(self, before: int, nimg: int) -> bool:
         e = self.run.every

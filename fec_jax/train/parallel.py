@@ -5,7 +5,6 @@ Both take and give the same arrays: the history and the batch are split along th
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -13,23 +12,14 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from fec_jax import compiling
+from fec_jax.train.recipe import Batch, Clock, Metrics
 from fec_jax.train.state import State
-from fec_jax.train.steps import Batch, Clock, Metrics
 from fec_jax.types import Params
 
 AXIS = "data"
 Mode = Literal["shard_map", "pmap"]
 Step = Callable[[State, Batch, Clock, Params], tuple[State, Metrics]]
-
-OPTIONS = {
-    # XLA gives convolutions and reductions to the YNNPACK library, which (jaxlib 0.10) runs most of those of a training
-    # step on a single core; without, they take all of them.
-    "cpu": {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"},
-    # The gradients of a network cross the devices in one all-reduce, and the metrics with them. XLA joins no more than
-    # about 128 MB by itself, less than G's (experiments/tpu_aot).
-    "tpu": {"xla_jf_crs_combiner_threshold_in_bytes": str(2**31)},
-}
-"""What XLA is asked for beyond its defaults when it compiles a training step, by backend."""
 
 SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 
@@ -104,21 +94,10 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
     nothing: it needs room for two states.) Raises ValueError for an unknown mode.
     """
     if mode == "shard_map":
-        return sharded(step, mesh, args[0]).lower(*args).compile(compiler_options=compiler_options())
+        return sharded(step, mesh, args[0]).lower(*args).compile(compiler_options=compiling.options())
     if mode == "pmap":
         return _pmap(step, mesh, args)
     raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")
-
-
-@functools.cache
-def compiler_options() -> dict[str, str]:
-    """`OPTIONS` of this machine's devices; a version of XLA that does not know them gets none."""
-    options = OPTIONS.get(jax.default_backend(), {})
-    try:
-        jax.jit(lambda: 0, compiler_options=options).lower().compile()
-    except jax.errors.JaxRuntimeError:
-        return {}
-    return options
 
 
 def sharded(step: Step, mesh: Mesh, state: State) -> Any:

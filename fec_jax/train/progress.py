@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from fec_jax import schedule
-from fec_jax.train.steps import Metrics
+from fec_jax.train.recipe import Metrics
 
 
 class Window:
@@ -99,3 +99,18 @@ def clock_time(seconds: float) -> str:
     """Seconds as a person reads them: 4:05 min, 2:30 h."""
     minutes = int(seconds // 60)
     return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes}:{int(seconds % 60):02d} min"
+
+
+def figures_line(moment: schedule.Moment, nimg: int, means: dict[str, float], figures: dict[str, float]) -> str:
+    """The line of the log at `nimg` images: where the run is, what its losses are, how fast it goes.
+
+    means, figures: as `Trainer` writes them to metrics.jsonl.
+    """
+    losses = (
+        f"G {means['g_loss']:7.3f}  D {means['d_loss']:5.3f}  rec {means['raw/rec']:.4f}  attr {means['raw/attr']:.3f}"
+    )
+    left = f"phase {clock_time(figures['eta_phase_s'])}  run {clock_time(figures['eta_run_s'])}"
+    return (
+        f"{nimg / 1000:8.2f} kimg  {moment.phase.name:<12} a {moment.alpha:.2f}  {losses}  "
+        f"{figures['images_per_s']:6.1f} img/s  {left}  {figures['memory_mib']:.0f} MiB"
+    )

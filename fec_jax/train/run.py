@@ -10,7 +10,7 @@ from fec_jax import schedule
 from fec_jax.data.source import Source
 from fec_jax.train import parallel
 from fec_jax.train import state as states
-from fec_jax.train.steps import Recipe
+from fec_jax.train.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)

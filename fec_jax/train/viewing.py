@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fec_jax import images, masks
+from fec_jax import compiling, images, masks
 from fec_jax.metrics import evaluation, heldout, mask_sets
 from fec_jax.metrics.report import grid_titles
 from fec_jax.train import parallel, writers
@@ -33,8 +33,9 @@ class Viewer:
         def classify(params, x, alpha, resolution_px):
             return run.recipe.discriminator.apply({"params": params}, x, alpha, resolution_px=resolution_px)[1]
 
-        self._predict = jax.jit(predict, static_argnums=5)
-        self._classify = jax.jit(classify, static_argnums=3)
+        options = compiling.options()
+        self._predict = jax.jit(predict, static_argnums=5, compiler_options=options)
+        self._classify = jax.jit(classify, static_argnums=3, compiler_options=options)
 
     def functions(self, state: State, alpha: float, resolution_px: int) -> tuple[heldout.Predict, heldout.Classify]:
         """`predict` and `classify` of a state, as `metrics` wants them; one process runs them alone."""

@@ -78,11 +78,3 @@ def test_a_checkpoint_of_four_devices_is_read_on_one(folder, results):
         assert leaf.sharding.device_set == set(mesh.devices.flat)
         name = f"[0]{jax.tree_util.keystr(path)}"
         np.testing.assert_array_equal(leaf, results["shard_map"][name], err_msg=name)
-
-
-@pytest.mark.parametrize(("backend", "given"), [("cpu", "cpu"), ("tpu", None), ("gpu", None)])
-def test_compiler_options(monkeypatch, backend, given):
-    """Broken: a device's option goes to another kind, or to an XLA that refuses it; no step compiles there."""
-    monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    # Compiled here, where XLA knows no TPU's options.
-    assert parallel.compiler_options.__wrapped__() == (parallel.OPTIONS[given] if given else {})

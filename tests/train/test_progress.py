@@ -9,7 +9,7 @@ import pytest
 from fec_jax import schedule
 from fec_jax.train import progress
 from fec_jax.train.progress import Rates, Window
-from fec_jax.train.steps import Metrics
+from fec_jax.train.recipe import Metrics
 
 PHASES = schedule.phases([schedule.Row(4, 0, 1, 10, 1, 1), schedule.Row(8, 1, 1, 10, 1, 1)])
 

@@ -1,0 +1,62 @@
+"""Our side of the benchmark: a completion or a training step to be timed, and what the twin has to be given."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.bench.cases import NAMES, WIDTHS, config
+from fec_jax import compiling, estimate, masks
+from fec_jax.build import networks_only
+from fec_jax.nets.generator import Generator
+from fec_jax.train import examples
+
+Given = dict[str, Any]
+Side = Callable[[], np.ndarray]
+
+
+def completion(width: str, px: int, batch: int) -> tuple[Side, Given]:
+    """One forward pass of G, its result in host memory."""
+    base, cap, latent = WIDTHS[width]
+    g = Generator(max_px=px, base=base, cap=cap, num_attrs=len(NAMES), latent=latent)
+    rng = np.random.default_rng(0)
+    real = rng.uniform(-1, 1, (batch, px, px, 3)).astype(np.float32)
+    mask = np.broadcast_to(np.asarray(masks.center(px)), (batch, px, px, 1)).astype(np.float32)
+    attrs = rng.integers(0, 2, (batch, len(NAMES))).astype(np.float32)
+    inputs = tuple(map(jnp.asarray, (real * (1 - mask), mask, attrs)))
+    params = jax.jit(lambda key: g.init(key, *inputs, 1.0, resolution_px=px)["params"])(jax.random.key(0))
+    forward = jax.jit(lambda p, *x: g.apply({"params": p}, *x, 1.0, resolution_px=px))
+    compiled = forward.lower(params, *inputs).compile(compiler_options=compiling.options())
+    given = {"params": params, "masked": inputs[0], "mask": mask, "attrs": attrs, "px": px}
+    return lambda: np.asarray(compiled(params, *inputs)), jax.device_get(given)
+
+
+def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
+    """D's and G's updates with all five losses; its result are G's and D's loss.
+
+    Also draws masks, wishes and history, which the twin is given. Without what the twin has not: the penalty,
+    augmentation, and examples from the history.
+    """
+    values = config(width, px, batch, 1.0)
+    values["augment"]["mirror"] = False
+    values["history"]["share"] = 0.0
+    run = networks_only(values, NAMES)
+    r = run.recipe
+    compiled, (state, photos, clock, vgg) = estimate.ready(run, run.phases[-1])
+    ex = examples.make(
+        photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,
+        sampler=r.sampler, mask_px=px, augment=r.augment, keep_probability=r.keep_probability,
+    )  # fmt: skip
+    given = {"g": state.g_params, "d": state.d_params, "vgg": vgg, "real": ex.real, "mask": ex.mask, "px": px}
+    given = jax.device_get({**given, "attrs": ex.attrs, "wanted_attrs": ex.wanted_attrs})
+
+    def step() -> np.ndarray:
+        nonlocal state
+        state, metrics = compiled(state, photos, clock, vgg)
+        losses = np.array([metrics.g_loss, metrics.d_loss])
+        jax.block_until_ready(state)
+        return losses
+
+    return step, {**given, "lambdas": r.lambdas}

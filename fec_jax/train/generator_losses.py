@@ -1,0 +1,118 @@
+"""The five losses that G learns from, their gradient with respect to its completions, and the share of each."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from fec_jax import masks
+from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
+from fec_jax.losses.total import TERMS
+from fec_jax.nets import vgg16
+from fec_jax.train import examples
+from fec_jax.train.examples import Examples, Purpose
+from fec_jax.train.recipe import Clock, Recipe
+from fec_jax.types import Images, Params
+
+
+def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
+    """The image that D judges in place of a photo."""
+    return masks.paste(fake, ex.real, ex.mask) if recipe.d_sees == "completed" else fake
+
+
+def g_losses(
+    recipe: Recipe,
+    resolution_px: int,
+    axis: str,
+    d_params: Params,
+    ex: Examples,
+    fake: Images,
+    stream: Int[Array, " b"],
+    clock: Clock,
+    vgg: Params,
+    number: Int[Array, ""],
+) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
+    """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`).
+
+    number: of the step, from the run's first.
+    """
+    drawn = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
+
+    def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
+        x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
+        logits: Any = recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
+        return logits
+
+    def bound(x: Images) -> Images:
+        # A wish that contradicts the photo: inside the hole the photo is then less of a model (only if so configured).
+        return _gradient_scaled(x, 1 - ex.mask * (1 - drawn))
+
+    def rec(x: Images) -> Float[Array, " b"]:
+        return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
+
+    def feat(x: Images) -> Float[Array, " some"]:
+        seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
+        some = max(1, round(recipe.feat_share * len(x)))
+        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
+        features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype, fast=True)
+        return feature.of_images(features, vgg, seen[:some], ex.real[:some], chunk)
+
+    weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
+
+    def attr(attr_logits: Float[Array, "b n"]) -> Float[Array, ""]:
+        if not ex.attrs.shape[1]:
+            return jnp.zeros(())
+        asked = jnp.where(ex.flipped, 1.0, recipe.attr_on_kept)[:, None]
+        return attribute.attribute(_gradient_scaled(attr_logits, asked), ex.wanted_attrs).mean()
+
+    def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        logit, attr_logits = judged(x)
+        raw = {"adv": adversarial.g_loss(logit, recipe.adversarial).mean(), "attr": attr(attr_logits)}
+        return sum((weights[name] * value for name, value in raw.items()), jnp.zeros(())), raw
+
+    losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, masks.rim(ex.mask))}
+    if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
+        del losses["feat"]
+
+    grad, raw = jax.grad(of_d, has_aux=True)(fake)
+    raw = {name: jnp.zeros(()) for name in TERMS} | raw
+    squares = {name: jnp.zeros(()) for name in TERMS}
+    squares |= _squares_of_d(recipe, grad, lambda x: weights["attr"] * attr(judged(x)[1]), fake, number)
+    for name, loss in losses.items():
+        raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
+        term_grad = weights[name] * term_grad
+        squares[name] = jnp.sum(jnp.square(term_grad))
+        grad = grad + term_grad
+    raw, squares = lax.pmean((raw, squares), axis)
+    norms = {name: jnp.sqrt(square) for name, square in squares.items()}
+    whole = sum(norms.values(), jnp.zeros(()))
+    share = {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
+    return grad, raw, share
+
+
+def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:
+    """`x` as it is; gradients through it are multiplied by `by`."""
+    still = lax.stop_gradient(x)
+    return still + (x - still) * by
+
+
+def _squares_of_d(
+    recipe: Recipe, both: Images, attr: Callable[[Images], Float[Array, ""]], fake: Images, number: Int[Array, ""]
+) -> dict[str, Float[Array, ""]]:
+    """Squared norms of the adversarial and the attribute gradient, of which `both` is the sum.
+
+    One of them has to be taken apart, another pass through D; NaN in the steps for which that is not due.
+    """
+
+    def apart() -> dict[str, Float[Array, ""]]:
+        of_attr = jax.grad(attr)(fake)
+        return {"adv": jnp.sum(jnp.square(both - of_attr)), "attr": jnp.sum(jnp.square(of_attr))}
+
+    unknown = {"adv": jnp.array(jnp.nan), "attr": jnp.array(jnp.nan)}
+    if not recipe.shares_every:
+        return unknown
+    return lax.cond(number % recipe.shares_every == 0, apart, lambda: unknown)
