@@ -13,7 +13,7 @@ DEV := .venv/.installed-dev
 # Compiled programs are kept between test runs.
 CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache"
 
-# glibc then asks Linux for large pages: a tenth less time for a training step. Elsewhere it means nothing.
+# Large pages of memory, for both sides of the benchmark; a training asks for them by itself (fec_jax/pages.py).
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ help:
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
 demo: $(RUN)
-	$(LARGE_PAGES) $(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
+	$(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
 	$(BIN)/fec export weights runs/quickstart --out runs/quickstart/weights.safetensors --force
 	$(BIN)/python experiments/demo.py runs/quickstart
 
