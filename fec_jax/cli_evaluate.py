@@ -245,6 +245,7 @@ def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list
     from fec_jax.train.writers import write_grid
     from fec_jax.types import UserError
 
+    replaced = report.grids_of(out / "report.json") - grids.keys()
     try:
         for name, rows in grids.items():
             write_grid(out / name, rows, titles, tile_px=128)
@@ -252,6 +253,8 @@ def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list
         raise UserError(f"cannot write grids to {out}: {e.strerror or e}; choose another --out") from e
     files.write_aside(out / "report.md", report.to_markdown(whole).encode())
     files.write_aside(out / "report.json", report.to_json(whole))
+    for name in replaced:
+        (out / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -136,8 +136,8 @@ def test_evaluate_twice(folder, tmp_path, capsys):
 
 
 def test_fewer_photos_and_no_controls(folder, tmp_path, capsys):
-    """Broken: --limit, --no-controls, --seed or --force does nothing; one photo is a traceback; two reports of
-    different photos compare."""
+    """Broken: --limit, --no-controls, --seed or --force does nothing, or leaves the old report's grids; one photo is a
+    traceback; two reports of different photos compare."""
     code, _, err = fec(capsys, *command(folder, tmp_path / "a", masks="paper", limit=1), "--no-controls")
     assert code == 0, err
     assert "not measured: distribution metrics (vgg16): 1 photos" in err
@@ -153,7 +153,13 @@ def test_fewer_photos_and_no_controls(folder, tmp_path, capsys):
     )
     (tmp_path / "b").mkdir()
     (tmp_path / "b/report.json").write_bytes((tmp_path / "a/report.json").read_bytes())
+    one["results"]["mat-small"] = {}  # as if the first report had more masks than the second
+    (tmp_path / "a/report.json").write_text(json.dumps(one))
+    for name in ("mat-small-worst.png", "own-worst.png"):
+        (tmp_path / "a" / name).touch()
     assert fec(capsys, *again, "--force")[0] == 0
+    pictures = {path.name for path in (tmp_path / "a").glob("*.png")}
+    assert pictures == {"paper-best.png", "paper-median.png", "paper-worst.png", "own-worst.png"}
     code, _, err = fec(capsys, "evaluate", "--compare", tmp_path / "a", tmp_path / "b")
     assert code == 2
     assert "cannot be compared: their protocols differ in masks.paper.sha256" in err

@@ -224,6 +224,14 @@ def grid_name(masks: str, kind: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', masks)[-100:]}-{kind}.png"
 
 
+def grids_of(path: Path) -> set[str]:
+    """File names of the grids that belong to the report at `path`; of what is no report, none."""
+    try:
+        return {grid_name(masks, kind) for masks in json.loads(path.read_bytes())["results"] for kind in PICKED}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def grid_rows(
     complete: Complete, source: Source, mask_set: MaskSet, chosen: Sequence[int]
 ) -> UInt8[np.ndarray, "r c h w 3"]:
