@@ -250,7 +250,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
         keep_probability=keys.number("keep_probability", 0, 1),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
-        feature_chunk_pixels=4 * 64**2 if jax.default_backend() == "cpu" else None,
+        feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
     )
 
 

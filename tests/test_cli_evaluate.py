@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -101,9 +102,9 @@ def test_evaluate_twice(folder, tmp_path, capsys):
     code, out, err = fec(capsys, *command(folder, tmp_path / "a", masks=masks, resolution=16))
     assert code == 0, err
     assert out.startswith("center: hole PSNR ")
-    assert f"measuring: {3 * TEST * (1 + 2 + 6)} of {3 * TEST * (1 + 2 + 6)} images" in err
+    assert f"measuring: {3 * TEST * (1 + 2 + 6 + 2)} of {3 * TEST * (1 + 2 + 6 + 2)} images" in err
     whole = json.loads((tmp_path / "a/report.json").read_text())
-    sets = {"center", "lama-thick", f"folder:{folder / 'masks'}"}
+    sets = {"center", "lama-thick", "folder:masks"}
     assert set(whole["results"]) == set(whole["controls"]["telea"]) == set(whole["protocol"]["masks"]) == sets
     metrics = {"psnr_hole", "l1_hole", "ssim_hole", "lpips", "seam", "symmetry", "texture", "fd_vgg16", "u_ids_vgg16"}
     metrics |= {f"attribute_{kind}/{name}" for kind in ("kept", "flipped") for name in NAMES}
@@ -112,7 +113,7 @@ def test_evaluate_twice(folder, tmp_path, capsys):
         assert all(x.keys() == {"mean", "std", "n"} for x in found.values())
         assert found["psnr_hole"]["n"] == TEST
     assert set(whole["controls"]) == {
-        *("real", "real_halves", "telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
+        *("real", "real_halves", "granted", "telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
     }
     assert whole["weights"]["name"] == "w.safetensors"
     assert whole["latency"]["device"]
@@ -191,6 +192,7 @@ ERRORS = {
     "other attributes": ({"weights": "bald.safetensors"}, "Bald"),
     "unknown masks": ({"masks": "center,round"}, "no mask set 'round'"),
     "masks twice": ({"masks": "center,paper,center"}, "center twice"),
+    "folders of one name": ({"masks": "folder:mine,folder:other/mine"}, "folder:mine twice"),
     "no masks": ({"masks": " , "}, "--masks is empty"),
     "no folder of masks": ({"masks": "folder:none"}, "folder of masks none does not exist"),
     "no masks in the folder": ({"masks": "folder:empty"}, "has no *.png"),
@@ -209,6 +211,8 @@ def test_errors(folder, tmp_path, capsys, monkeypatch, name):
     monkeypatch.setattr("fec_jax.metrics.perceptual.face_features", lambda x: x.reshape(len(x), -1).astype(np.float32))
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.txt").write_text("not weights")
+    for own in ("mine", "other/mine"):
+        shutil.copytree(folder / "masks", tmp_path / own)
     for path in (folder / "weights").iterdir():
         (tmp_path / path.name).symlink_to(path)
     before = sorted(tmp_path.rglob("*"))

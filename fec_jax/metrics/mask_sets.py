@@ -14,7 +14,8 @@ there are. A set whose masks change gets a new version.
 
 A folder's pictures are its `*.png`, in the order of their names, from the first again when there are too few; `size`
 and `seed` choose nothing. Grey of 128 and above is hole, transparent parts are context. They must be square: of the
-size wanted; or a whole multiple of it, when a pixel is hole that is hole by half or more; or a whole part of it.
+size wanted; or a whole multiple of it, when a pixel is hole that is hole by half or more; or a whole part of it. The
+set is called `folder:` and the folder's own name, so that reports compare wherever the folder lies.
 """
 
 import hashlib
@@ -63,7 +64,8 @@ def make(name: str, count: int, px: int, seed: int) -> MaskSet:
     of a size that does not fit, or leaves nothing to fill or nothing known.
     """
     if name.startswith(FOLDER):
-        return MaskSet(name, VERSIONS[FOLDER], _from_folder(Path(name.removeprefix(FOLDER)), count, px))
+        folder = Path(name.removeprefix(FOLDER))
+        return MaskSet(FOLDER + folder.resolve().name, VERSIONS[FOLDER], _from_folder(folder, count, px))
     if name not in NAMES:
         raise UserError(f"there is no mask set {name!r}: give one of {', '.join(NAMES)} or {FOLDER}PATH")
     if name == "paper":

@@ -127,7 +127,8 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     ]
     for masks, results in report["results"].items():
         lines += [f"## Masks: {masks}", "", *_main_table(masks, results, controls), ""]
-        lines += _attribute_table(masks, facts["attributes"], results, controls.get("real", {}).get(masks))
+        beside = {name: controls.get(name, {}).get(masks) or {} for name in ("real", "granted")}
+        lines += _attribute_table(masks, facts["attributes"], results, **beside)
         areas = report["by_hole_area"].get(masks, {})
         if len(areas) > 1:
             lines += ["By share of the image that is hole:", "", *_area_table(areas), ""]
@@ -140,7 +141,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 def _main_table(masks: str, results: Mapping[str, Any], controls: Mapping[str, Any]) -> list[str]:
     columns = [name for name in (*MAIN, *DISTRIBUTION) if name in results]
     rows = {"**this network**": results}
-    rows |= {name: row[masks] for name, row in controls.items() if masks in row}
+    rows |= {name: row[masks] for name, row in controls.items() if masks in row and name != "granted"}
     if "real_halves" in controls:
         rows["real_halves"] = controls["real_halves"]["none"]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -151,21 +152,23 @@ def _main_table(masks: str, results: Mapping[str, Any], controls: Mapping[str, A
 
 
 def _attribute_table(
-    masks: str, names: Sequence[str], results: Mapping[str, Any], real: Mapping[str, Any] | None
+    masks: str, names: Sequence[str], results: Mapping[str, Any], real: Mapping[str, Any], granted: Mapping[str, Any]
 ) -> list[str]:
     if not any(f"attribute_kept/{name}" in results for name in names):
         return []
     lines = [
         f"Flips judged under the masks `{masks}`: the share of completions, in percent, in which the independent",
         "classifier sees what was asked for. *Ceiling*: what it sees rightly in the photos themselves. *Ignored*: what",
-        "it would see flipped if the network ignored the wish. Outside the hole no flip can change anything.",
+        "it would see flipped if the network ignored the wish. *Granted*: in holes filled from the most fitting real",
+        "face that has what was asked for. Outside the hole no flip can change anything.",
         "",
-        "| attribute | flipped | ignored | kept | ceiling | hole changed by the flip (0..1) |",
-        "|---|---|---|---|---|---|",
+        "| attribute | flipped | ignored | granted | kept | ceiling | hole changed by the flip (0..1) |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name in (*names, "mean"):
         cells = [_percent(results.get(f"attribute_flipped/{name}"))]
         cells.append(_percent(real.get(f"attribute_flipped/{name}")) if real else "")
+        cells.append(_percent(granted.get(f"attribute_flipped/{name}")) if granted else "")
         cells.append(_percent(results.get(f"attribute_kept/{name}")))
         cells.append(_percent(real.get(f"attribute_kept/{name}")) if real else "")
         change = results.get(f"flip_change/{name}")

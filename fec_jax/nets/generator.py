@@ -122,7 +122,9 @@ class Generator(nn.Module):
         if self.is_initializing():
             self._create()
         alpha = jnp.asarray(alpha, self.dtype)
-        x = jnp.concatenate([masked, mask], axis=-1).astype(self.dtype)
+        # The mask as a fourth channel; XLA:CPU is ten times slower at `concatenate` of so few channels.
+        x = jnp.pad(masked, ((0, 0), (0, 0), (0, 0), (0, 1))) + mask * jnp.eye(4)[3]
+        x = x.astype(self.dtype)
         z, skips = self._encode(x, alpha, resolution_px)
         return self._complete(z, skips, attrs, alpha, resolution_px).astype(jnp.float32)
 

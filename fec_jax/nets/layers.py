@@ -108,11 +108,26 @@ class ResidualBlock(nn.Module):
         return x + Norm(name="InstanceNorm_0")(y)
 
 
-def from_rgb(features: int, dtype: DTypeLike) -> nn.Conv:
+class Pointwise(nn.Module):
+    """A 1 x 1 convolution; its parameters are named as those of `nn.Conv`."""
+
+    features: int
+    init: nn.initializers.Initializer
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w {self.features}"]:
+        kernel = self.param("kernel", self.init, (1, 1, x.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x = ops.conv1x1(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
+        return ops.add_bias(x, jnp.asarray(bias, self.dtype))
+
+
+def from_rgb(features: int, dtype: DTypeLike) -> Pointwise:
     """1 x 1 convolution from pixels to the width of a resolution."""
-    return nn.Conv(features, (1, 1), kernel_init=he_normal, dtype=dtype)
+    return Pointwise(features, he_normal, dtype)
 
 
-def to_rgb(dtype: DTypeLike, silent: bool = False) -> nn.Conv:
+def to_rgb(dtype: DTypeLike, silent: bool = False) -> Pointwise:
     """1 x 1 convolution from features to pixels, linear. `silent`: it starts with zeros."""
-    return nn.Conv(3, (1, 1), kernel_init=nn.initializers.zeros if silent else unit_normal, dtype=dtype)
+    return Pointwise(3, nn.initializers.zeros if silent else unit_normal, dtype)

@@ -21,16 +21,20 @@ MANY_PIXELS = 2048
 """With fewer, adding up a kernel's taps takes longer than what it saves."""
 PIECE = 2048
 """Most pixels that are added up in one go."""
+FEW = 16
+"""Channels that are no more than a processor's vector holds."""
+WIDE = 64
+"""Channels that are added up side by side."""
 
 
 @jax.custom_vjp
 def conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
     """The convolution with zeros around the image. It can be differentiated backwards, as often as one likes."""
-    h, w, c, d = *x.shape[1:3], *kernel.shape[2:]
+    c, d = kernel.shape[2:]
     if d <= 4 and c >= 16:
         return lax.platform_dependent(x, kernel, cpu=_conv_to_few, default=_conv)
-    if c <= 8 and d <= 8 and h % 2 == 0 and w % 2 == 0:
-        return lax.platform_dependent(x, kernel, cpu=_conv_by_blocks, default=_conv)
+    if c <= FEW and d <= FEW:
+        return lax.platform_dependent(x, kernel, cpu=_conv_side_by_side, default=_conv)
     return _conv(x, kernel)
 
 
@@ -52,13 +56,13 @@ def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=NHWC)
 
 
-def _conv_by_blocks(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """Four neighbours at once, from the 4 x 4 pixels that they see: more operations, on vectors of useful length."""
-    shifted = [[jnp.pad(kernel, ((p, 1 - p), (q, 1 - q), (0, 0), (0, 0))) for q in range(2)] for p in range(2)]
-    wide = jnp.stack([jnp.stack(row, axis=3) for row in shifted], axis=3).reshape(4, 4, kernel.shape[2], -1)
-    y = lax.conv_general_dilated(x, wide, (2, 2), ((1, 1), (1, 1)), dimension_numbers=NHWC)
-    b, h, w, _ = y.shape
-    return y.reshape(b, h, w, 2, 2, -1).transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, -1)
+def _conv_side_by_side(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+    """Two or four neighbours of a row at once, from all that they see: more operations, on vectors of useful length."""
+    (b, h, w), (c, d) = x.shape[:3], kernel.shape[2:]
+    n = math.gcd(w, 2 if d > FEW // 2 else 4)
+    wide = jnp.stack([jnp.pad(kernel, ((0, 0), (i, n - 1 - i), (0, 0), (0, 0))) for i in range(n)], axis=3)
+    y = lax.conv_general_dilated(x, wide.reshape(3, n + 2, c, n * d), (1, n), ((1, 1), (1, 1)), dimension_numbers=NHWC)
+    return y.reshape(b, h, w, d)
 
 
 def _conv_to_few(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
@@ -68,6 +72,11 @@ def _conv_to_few(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) ->
     taps = jnp.pad(taps.reshape(b, h, w, 3, 3, -1), ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)))
     # Tap (i, j) looks at the pixel i - 1 further down and j - 1 further right.
     return sum((taps[:, i : i + h, j : j + w, i, j] for i in range(3) for j in range(3)), jnp.zeros((), x.dtype))
+
+
+def conv1x1(x: Float[Array, "b h w c"], kernel: Float[Array, "1 1 c d"]) -> Float[Array, "b h w d"]:
+    """Every pixel by itself."""
+    return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=NHWC)
 
 
 def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b 2*h 2*w d"]:
@@ -111,9 +120,12 @@ def pixel_sum(x: Float[Array, "b h w c"]) -> Float[Array, "b c"]:
 def _by_products(x: Float[Array, "b h w c"]) -> Float[Array, "b c"]:
     b, h, w, c = x.shape
     piece = math.gcd(h * w, PIECE)
-    pieces = x.reshape(b, h * w // piece, piece, c)
+    # Neighbours are added up side by side, as channels of a wider image: short vectors take several times as long.
+    side = math.gcd(piece, max(1, WIDE // c))
+    pieces = x.reshape(b, h * w // piece, piece // side, side * c)
     # A batch of products, not one with a vector: for that XLA would transpose `pieces` first.
-    return jnp.einsum("bkp,bkpc->bkc", jnp.ones(pieces.shape[:3], x.dtype), pieces).sum(axis=1)
+    sums = jnp.einsum("bkp,bkpc->bkc", jnp.ones(pieces.shape[:3], x.dtype), pieces)
+    return sums.reshape(b, -1, c).sum(axis=1)
 
 
 @jax.custom_vjp

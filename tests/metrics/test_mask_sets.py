@@ -241,7 +241,7 @@ def test_a_folders_masks_in_the_order_of_names(tmp_path):
     (tmp_path / "notes.txt").write_text("not a mask")
     found = mask_sets.make(name, 5, 8, 0)
     assert columns(found) == [1, 2, 3, 1, 2]
-    assert (found.name, found.version, found.masks.dtype) == (name, "1", np.float32)
+    assert (found.name, found.version, found.masks.dtype) == (f"folder:{tmp_path.name}", "1", np.float32)
     assert columns(mask_sets.make(name, 2, 8, 9)) == [1, 2]
 
 

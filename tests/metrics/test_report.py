@@ -43,7 +43,11 @@ def assembled(**changes):
         "weights": {"name": "w.safetensors", "sha256": "0123456789abcdef0123"},
         "results": {"center": RESULTS},
         "by_hole_area": {"center": {"0.2-0.3": RESULTS}},
-        "controls": {"real": {"center": REAL}, "real_halves": {"none": {"u_ids_vgg16": figure(0.4)}}},
+        "controls": {
+            "real": {"center": REAL},
+            "granted": {"center": {"attribute_flipped/Smiling": figure(0.7)}},
+            "real_halves": {"none": {"u_ids_vgg16": figure(0.4)}},
+        },
         "skipped": {"fid": "too few"},
         "latency": LATENCY,
     }
@@ -137,7 +141,8 @@ def test_markdown_for_people():
     assert "| **this network** | 21.12 | 0.0500 | 0.0412 | - | 0.0100 |" in text
     assert "| real_halves |" in text
     assert "Flips judged under the masks `center`" in text
-    assert "| Smiling | - | 10 | 88 | 90 |" in text
+    assert "| Smiling | - | 10 | 70 | 88 | 90 |" in text
+    assert "\n| granted |" not in text
     assert "Not measured: fid: too few" in text
     assert "p50 1.5 ms" in text
     assert "(center-worst.png)" in text
