@@ -72,6 +72,9 @@ def get_config() -> ConfigDict:
     config.loss.attr_on_kept = 1.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
+    # What D's attribute head learns from: [paper] the "photo"; "transplanted" [ours]: the hole's part of it in another
+    # photo's context, so that it looks where G can do something.
+    config.loss.attr_sees = "photo"
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
     config.loss.feat_share = 1.0  # [ours] part of the batch that the feature loss looks at; less is cheaper
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes

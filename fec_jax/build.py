@@ -238,6 +238,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
             noise=keys.number("d_augment.noise"),
         ),
         d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
+        attr_sees=keys.one_of("loss.attr_sees", ("photo", "transplanted")),
         feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
         feat_share=keys.number("loss.feat_share", 0, 1),
         adversarial=keys.one_of("loss.adversarial", KINDS),

@@ -136,7 +136,7 @@ def test_hq1024_is_the_real_thing():
     lambdas = r.lambdas
     assert (lambdas.adv, lambdas.attr, lambdas.rec, lambdas.feat, lambdas.bdy) == (1, 2, 500, 10, 5000)
     assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped) == (0.7, 0.5, 1.0)
-    assert (r.d_sees, r.feat_sees, r.feat_share) == ("fake", "fake", 1.0)
+    assert (r.d_sees, r.attr_sees, r.feat_sees, r.feat_share) == ("fake", "photo", "fake", 1.0)
 
 
 def test_values_arrive_where_they_belong():
@@ -163,6 +163,7 @@ def test_values_arrive_where_they_belong():
                 "d_augment.shift": 0.05,
                 "d_augment.noise": 0.07,
                 "loss.r1_attr": 0.6,
+                "loss.attr_sees": "transplanted",
                 "loss.feat_sees": "completed",
                 "loss.feat_share": 0.75,
                 "loss.attr_on_kept": 0.4,
@@ -184,7 +185,7 @@ def test_values_arrive_where_they_belong():
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
     assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
-    assert r.attr_on_kept == 0.4
+    assert (r.attr_on_kept, r.attr_sees) == (0.4, "transplanted")
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)
 

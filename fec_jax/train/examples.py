@@ -29,6 +29,7 @@ class Purpose(enum.IntEnum):
     D_AUGMENT_FAKE = 5
     G_AUGMENT = 6
     R1 = 7
+    D_AUGMENT_TRANSPLANTED = 8
 
 
 @flax.struct.dataclass

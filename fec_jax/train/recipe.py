@@ -18,17 +18,20 @@ class Recipe:
     """Everything that stays the same from the first step of a run to the last.
 
     mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
-    completed ones. feat_sees: the same choice for the feature loss. feat_share: the part of the batch that the feature
-    loss looks at: half of it is right on average, at half the cost. adversarial: kind of G's adversarial loss.
-    rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how strongly, from 0 to 1 (paper),
-    examples whose wish differs from the photo are still drawn to the photo inside the hole. attr_on_kept: how strongly,
-    from 0 to 1 (paper), the attribute loss teaches G at the other examples, whose photos show what it asks for anyway;
-    less leaves them to the reconstruction. r1_gamma, r1_every: weight
-    of D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64 px
-    makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of it
-    every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest change is
-    fooled rather than satisfied. keep_probability: of asking for the photo's own attributes. history_share: how often D
-    is shown an older completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes.
+    completed ones. attr_sees: what D's attribute head learns from: photos (paper), or what they have in the hole,
+    in the context of another photo: the head then looks where G can do something about it, and not at a tie, which
+    G cannot take away, to tell a man from a woman. feat_sees: as d_sees, for the feature loss. feat_share: the
+    part of the batch that the feature loss looks at: half of it is right on average, at half the cost. adversarial:
+    kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how
+    strongly, from 0 to 1 (paper), examples whose wish differs from the photo are still drawn to the photo inside
+    the hole. attr_on_kept: how strongly, from 0 to 1 (paper), the attribute loss teaches G at the other examples,
+    whose photos show what it asks for anyway; less leaves them to the reconstruction. r1_gamma, r1_every: weight of
+    D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64
+    px makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of
+    it every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest
+    change is fooled rather than satisfied. keep_probability: of asking for the photo's own attributes.
+    history_share: how often D is shown an older completion. feature_min_px: below it the feature loss is off: VGG16
+    never saw such sizes.
     feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
     shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
     d_terms: of the phase, see `schedule.Row`.
@@ -46,6 +49,7 @@ class Recipe:
     augment: Augment = Augment(mirror=True)
     d_augment: Augment = Augment()
     d_sees: Literal["fake", "completed"] = "fake"
+    attr_sees: Literal["photo", "transplanted"] = "photo"
     feat_sees: Literal["fake", "completed"] = "fake"
     feat_share: float = 1.0
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"

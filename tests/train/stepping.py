@@ -17,7 +17,7 @@ from fec_jax.train import checkpointing, parallel, steps
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
-RUN = tiny.run({"g_adam.eps": 1e-2, "d_adam.eps": 1e-2}, last_px=8)
+RUN = tiny.run({"g_adam.eps": 1e-2, "d_adam.eps": 1e-2, "loss.attr_sees": "transplanted"}, last_px=8)
 PHASE = RUN.phases[1]
 SEED = jax.random.key(RUN.seed)
 
