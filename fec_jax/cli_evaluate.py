@@ -189,11 +189,11 @@ def _mask_sets(names: str, count: int, px: int, seed: int) -> "list[MaskSet]":
     wanted = [part.strip() for part in names.split(",") if part.strip()]
     if not wanted:
         raise UserError(f"--masks is empty: give some of {', '.join(mask_sets.NAMES)} or folder:PATH, by comma")
-    made = [mask_sets.make(one, count, px, seed) for one in wanted]
-    for name in (one.name for one in made):
-        if sum(one.name == name for one in made) > 1:
+    called = [mask_sets.called(one) for one in wanted]
+    for name in called:
+        if called.count(name) > 1:
             raise UserError(f"--masks names {name} twice: give each set once, and folders of different names")
-    return made
+    return [mask_sets.make(one, count, px, seed) for one in wanted]
 
 
 def _features(inception: Path | None) -> tuple[dict[str, "Features"], dict[str, Any]]:

@@ -6,9 +6,9 @@ import numpy as np
 
 from fec_jax.data.source import Source
 from fec_jax.metrics import baselines, evaluation
-from fec_jax.metrics.evaluation import Bench, Complete, Figures, Wishes
+from fec_jax.metrics.evaluation import Bench, Complete, Figures, Measured, Wishes
 from fec_jax.metrics.mask_sets import MaskSet
-from fec_jax.types import HostImages
+from fec_jax.types import HostAttrs, HostImages
 
 MOST_FITTED = 4096
 """Baselines are fitted on so many training photos at the most, the first ones."""
@@ -27,10 +27,6 @@ def subjects(train: HostImages) -> dict[str, Complete]:
     return {"real": evaluation.itself} | {name: evaluation.ignoring_wishes(of) for name, of in formulas.items()}
 
 
-def fitted_photos(train: Source) -> HostImages:
-    return train.load(range(min(len(train), MOST_FITTED)))[0]
-
-
 def control_rows(
     bench: Bench, train: Source, mask_sets: Sequence[MaskSet], skipped: dict[str, str] | None = None
 ) -> dict[str, dict[str, Figures]]:
@@ -40,31 +36,31 @@ def control_rows(
     `real_halves` has the distribution metrics between every second photo and the others, under "none" for a mask set.
     """
     rows: dict[str, dict[str, Figures]] = {}
-    for name, complete in subjects(fitted_photos(train)).items():
+    photos, labels = train.load(range(min(len(train), MOST_FITTED)))
+    for name, complete in subjects(photos).items():
         wishes: Wishes = "ignored" if name == "real" else "unjudged"
         rows[name] = {}
         for mask_set in mask_sets:
             measured = evaluation.measure(bench, complete, mask_set, wishes)
             rows[name][mask_set.name] = evaluation.figures(bench, measured, skipped)
     if bench.judges.classifier is not None:
-        rows["granted"] = {mask_set.name: granted(bench, train, mask_set) for mask_set in mask_sets}
+        rows["granted"] = {mask_set.name: granted(bench, photos, labels, mask_set) for mask_set in mask_sets}
     halves: Figures = {}
     for suffix, of_photos in bench.real_features.items():
         halves |= evaluation.distribution_figures(of_photos[0::2], of_photos[1::2], suffix, skipped, paired=False)
     return rows | {"real_halves": {"none": halves}}
 
 
-def granted(bench: Bench, train: Source, mask_set: MaskSet) -> Figures:
+def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskSet) -> Figures:
     """attribute_flipped/NAME, as in `evaluation.measure`, of flips that are granted beyond doubt.
 
-    The hole is filled with a real face that has what is asked for, the nearest by context of the training photos that
-    have it. Where the classifier does not see the wish in these, it looks at what lies outside the hole. Wishes that no
-    training photo has are left out.
+    The hole is filled with a real face that has what is asked for, the nearest by context of the labelled `photos` that
+    have it. Where the classifier does not see the wish in these, it looks at what lies outside the hole. Wishes that
+    none of the photos has are left out.
     """
     classifier = bench.judges.classifier
     if classifier is None:
         return {}
-    photos, labels = train.load(range(min(len(train), MOST_FITTED)))
     parts = []
     for rows in bench.chunks():
         (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
@@ -78,9 +74,9 @@ def granted(bench: Bench, train: Source, mask_set: MaskSet) -> Figures:
             columns.append(np.where(np.isin(wanted, has), agrees, np.nan))
             bench.tick(len(real))
         parts.append(np.stack(columns, axis=1))
-    table, names = np.concatenate(parts), bench.source.attribute_names
-    found = {f"attribute_flipped/{name}": evaluation.summary(x) for name, x in zip(names, table.T, strict=True)}
-    return found | {"attribute_flipped/mean": evaluation.summary(table.mean(axis=1))}
+    names = [f"attribute_flipped/{name}" for name in bench.source.attribute_names]
+    per_image = dict(zip(names, np.concatenate(parts).T, strict=True))
+    return evaluation.figures(bench, Measured(per_image, {}))
 
 
 def steps(mask_sets: Sequence[MaskSet], num_attrs: int, controls: bool) -> int:

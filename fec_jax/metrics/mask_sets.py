@@ -64,8 +64,7 @@ def make(name: str, count: int, px: int, seed: int) -> MaskSet:
     of a size that does not fit, or leaves nothing to fill or nothing known.
     """
     if name.startswith(FOLDER):
-        folder = Path(name.removeprefix(FOLDER))
-        return MaskSet(FOLDER + folder.resolve().name, VERSIONS[FOLDER], _from_folder(folder, count, px))
+        return MaskSet(called(name), VERSIONS[FOLDER], _from_folder(Path(name.removeprefix(FOLDER)), count, px))
     if name not in NAMES:
         raise UserError(f"there is no mask set {name!r}: give one of {', '.join(NAMES)} or {FOLDER}PATH")
     if name == "paper":
@@ -78,6 +77,11 @@ def make(name: str, count: int, px: int, seed: int) -> MaskSet:
         square = masks.center(px, masks.WIDE if name == "wide" else 0.5)
         found = np.broadcast_to(np.asarray(square), (count, px, px, 1))
     return MaskSet(name, VERSIONS[name], found)
+
+
+def called(name: str) -> str:
+    """The name of the set that `make` makes of this one: of a folder's path only its last part stays."""
+    return FOLDER + Path(name.removeprefix(FOLDER)).resolve().name if name.startswith(FOLDER) else name
 
 
 def bins(masks: HostMasks) -> list[str]:

@@ -141,7 +141,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 def _main_table(masks: str, results: Mapping[str, Any], controls: Mapping[str, Any]) -> list[str]:
     columns = [name for name in (*MAIN, *DISTRIBUTION) if name in results]
     rows = {"**this network**": results}
-    rows |= {name: row[masks] for name, row in controls.items() if masks in row and name != "granted"}
+    rows |= {name: row[masks] for name, row in controls.items() if not row.get(masks, {}).keys().isdisjoint(columns)}
     if "real_halves" in controls:
         rows["real_halves"] = controls["real_halves"]["none"]
     lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]

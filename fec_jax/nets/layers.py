@@ -1,5 +1,6 @@
 """The pieces that G and D are built of."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import flax.linen as nn
@@ -44,19 +45,19 @@ def leaky_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 class Kernel(nn.Module):
-    """A 3 x 3 convolution, of the enlarged image if `up2`; its parameters are named as those of `nn.Conv`."""
+    """One of the convolutions of `ops`, of `side` x `side` pixels; its parameters are named as those of `nn.Conv`."""
 
     features: int
     use_bias: bool
     init: nn.initializers.Initializer
-    up2: bool = False
+    convolve: Callable[[jax.Array, jax.Array], jax.Array] = ops.conv3x3
     dtype: DTypeLike = "float32"
+    side: int = 3
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b _ _ {self.features}"]:
-        convolve = ops.up2_conv3x3 if self.up2 else ops.conv3x3
-        kernel = self.param("kernel", self.init, (3, 3, x.shape[-1], self.features))
-        x = convolve(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
+        kernel = self.param("kernel", self.init, (self.side, self.side, x.shape[-1], self.features))
+        x = self.convolve(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             x = ops.add_bias(x, jnp.asarray(bias, self.dtype))
@@ -91,7 +92,8 @@ class Conv(nn.Module):
     def __call__(self, x: Float[Array, "b _ _ _"]) -> Float[Array, "b _ _ {self.features}"]:
         # The norm has a bias of its own, and takes away any that came before it.
         init = nn.initializers.zeros if self.silent else he_normal
-        x = Kernel(self.features, not self.norm, init, self.up2, self.dtype, name="Conv_0")(x)
+        convolve = ops.up2_conv3x3 if self.up2 else ops.conv3x3
+        x = Kernel(self.features, not self.norm, init, convolve, self.dtype, name="Conv_0")(x)
         return Norm(SLOPE, name="InstanceNorm_0")(x) if self.norm else leaky_relu(x)
 
 
@@ -108,26 +110,11 @@ class ResidualBlock(nn.Module):
         return x + Norm(name="InstanceNorm_0")(y)
 
 
-class Pointwise(nn.Module):
-    """A 1 x 1 convolution; its parameters are named as those of `nn.Conv`."""
-
-    features: int
-    init: nn.initializers.Initializer
-    dtype: DTypeLike = "float32"
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w {self.features}"]:
-        kernel = self.param("kernel", self.init, (1, 1, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x = ops.conv1x1(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
-        return ops.add_bias(x, jnp.asarray(bias, self.dtype))
-
-
-def from_rgb(features: int, dtype: DTypeLike) -> Pointwise:
+def from_rgb(features: int, dtype: DTypeLike) -> Kernel:
     """1 x 1 convolution from pixels to the width of a resolution."""
-    return Pointwise(features, he_normal, dtype)
+    return Kernel(features, True, he_normal, ops.conv1x1, dtype, side=1)
 
 
-def to_rgb(dtype: DTypeLike, silent: bool = False) -> Pointwise:
+def to_rgb(dtype: DTypeLike, silent: bool = False) -> Kernel:
     """1 x 1 convolution from features to pixels, linear. `silent`: it starts with zeros."""
-    return Pointwise(3, nn.initializers.zeros if silent else unit_normal, dtype)
+    return Kernel(3, True, nn.initializers.zeros if silent else unit_normal, ops.conv1x1, dtype, side=1)

@@ -52,7 +52,7 @@ def _conv3x3_backward(kept, g):
 conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward)
 
 
-def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"]) -> Float[Array, "b h w d"]:
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=NHWC)
 
 
@@ -76,7 +76,7 @@ def _conv_to_few(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) ->
 
 def conv1x1(x: Float[Array, "b h w c"], kernel: Float[Array, "1 1 c d"]) -> Float[Array, "b h w d"]:
     """Every pixel by itself."""
-    return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=NHWC)
+    return _conv(x, kernel)
 
 
 def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b 2*h 2*w d"]:

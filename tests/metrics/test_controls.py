@@ -80,8 +80,8 @@ def test_what_is_granted_is_a_real_face_with_the_wish():
     faces = np.zeros((3, 16, 16, 3), np.uint8)
     faces[:2, 8, 8, 0] = 255, 200
     faces[0, :4], faces[1, 5:7, 5:7] = 100, 50
-    labels = np.array([[1, 1], [1, 0], [0, 0]], np.int32)
-    test = Photos(faces[[2, 0]].copy(), np.array([[0, 0], [1, 1]], np.int32))
+    labels = np.array([[1, 1], [1, 0], [0, 0]], np.uint8)
+    test = Photos(faces[[2, 0]].copy(), np.array([[0, 0], [1, 1]], np.uint8))
     mask_set = mask_sets.make("center", 2, 16, 0)
     seen = []
 
@@ -90,7 +90,7 @@ def test_what_is_granted_is_a_real_face_with_the_wish():
             seen.append(photos)
             return super().logits(photos)
 
-    found = controls.granted(Bench(test, 2, Judges(Watched())), Photos(faces, labels), mask_set)
+    found = controls.granted(Bench(test, 2, Judges(Watched())), faces, labels, mask_set)
     assert found["attribute_flipped/Eyeglasses"] == {"mean": 1.0, "std": 0.0, "n": 2}
     assert found["attribute_flipped/Smiling"] == {"mean": 0.5, "std": 0.5, "n": 2}
     assert found["attribute_flipped/mean"]["mean"] == 0.75
