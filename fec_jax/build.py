@@ -199,6 +199,8 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
 
 def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
     generator, discriminator = _networks(keys, final_px, num_attrs)
+    if not num_attrs:
+        keys.idle("loss.attr_sees", "photo", "data without attributes")  # it would cost a pass through D
     sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
     if not 0 < sides[0] <= sides[1]:
         raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")

@@ -262,6 +262,14 @@ def test_mistakes_with_prepared_photos_are_named(changes, message):
     assert message in mistake(changes, "congress64")
 
 
+def test_a_wish_for_attributes_that_are_not_there_is_named():
+    """Broken: photos without attributes pay for a pass through D that teaches nothing."""
+    config = with_changes({"loss.attr_sees": "transplanted"}, "congress64").to_dict()
+    build.networks_only(config, CONGRESS)
+    with pytest.raises(UserError, match=r"config.loss.attr_sees is 'transplanted', but it has no use with data without"):
+        build.networks_only(config, ())
+
+
 def test_a_batch_must_be_divisible_by_the_devices(monkeypatch):
     """Broken: this is found out in the middle of a run, where the batch of a later phase cannot be split."""
     monkeypatch.setattr(jax, "device_count", lambda: 8)
