@@ -266,7 +266,9 @@ def test_a_wish_for_attributes_that_are_not_there_is_named():
     """Broken: photos without attributes pay for a pass through D that teaches nothing."""
     config = with_changes({"loss.attr_sees": "transplanted"}, "congress64").to_dict()
     build.networks_only(config, CONGRESS)
-    with pytest.raises(UserError, match=r"config.loss.attr_sees is 'transplanted', but it has no use with data without"):
+    with pytest.raises(
+        UserError, match=r"config.loss.attr_sees is 'transplanted', but it has no use with data without"
+    ):
         build.networks_only(config, ())
 
 
