@@ -1,8 +1,10 @@
 # make demo | test | bench | lint: each makes .venv first, on a machine that has only python3 and make.
-# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS and DEMO_ARGS are passed on.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS, DEMO_ARGS and BENCH_ARGS are passed on.
 PYTHON ?= python3
 ARGS ?=
 DEMO_ARGS ?=
+# The published rows are another machine's. `make bench BENCH_ARGS=` goes on where one was stopped.
+BENCH_ARGS ?= --force
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -22,7 +24,7 @@ LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 help:
 	@echo "make demo    train small faces on the CPU, then complete a photo (minutes)"
 	@echo "make test    run the tests; ARGS='tests/test_masks.py -x' runs some"
-	@echo "make bench   speed beside PyTorch's, and what growing costs (an hour)"
+	@echo "make bench   speed beside PyTorch's, and what growing costs (an hour); BENCH_ARGS= goes on"
 	@echo "make lint    check style and types"
 	@echo "make format  put the code into the one style"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
@@ -37,8 +39,8 @@ test: $(DEV)
 
 bench: $(RUN)
 	$(PIP) install --constraint constraints.txt --editable '.[parity,eval]'
-	$(LARGE_PAGES) $(BIN)/python experiments/bench/bench.py $(ARGS)
-	$(LARGE_PAGES) $(BIN)/python experiments/bench/costs.py
+	$(LARGE_PAGES) $(BIN)/python experiments/bench/bench.py $(BENCH_ARGS)
+	$(LARGE_PAGES) $(BIN)/python experiments/bench/costs.py $(BENCH_ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check
