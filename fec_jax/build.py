@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args
 
 import jax
@@ -14,7 +13,7 @@ from fec_jax import masks, schedule
 from fec_jax.data.pooled import Pooled
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic import DrawnFaces
-from fec_jax.keys import Keys, flatten
+from fec_jax.keys import Keys
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
 from fec_jax.metrics import mask_sets
@@ -22,27 +21,12 @@ from fec_jax.metrics.extra import need
 from fec_jax.nets import layers
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
-from fec_jax.placing import write_whole
 from fec_jax.train import optimizers, parallel, steps
 from fec_jax.train.augment import Augment
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
 
 Sources = Callable[[int], Source]
-
-FREE = (
-    "every",
-    "keep_checkpoints",
-    "max_rollbacks",
-    "parallel",
-    "remat_min_px",
-    "grid_images",
-    "eval_images",
-    "eval_masks",
-    "data.threads",
-    "data.path",
-)
-"""Keys that may change when a run resumes: they change nothing that is learned."""
 
 
 def build(config: ConfigDict) -> Run:
@@ -79,32 +63,6 @@ def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
 
     keys = Keys(config)
     return _run(keys, _phases(keys), names, nothing, nothing, config)
-
-
-def bind(run: Run, workdir: Path) -> None:
-    """Writes `config.json` into a new workdir; in a used one, checks that it is this run's.
-
-    Raises UserError naming the first key that differs, unless it is one of `FREE`.
-    """
-    path = workdir / "config.json"
-    if path.exists():
-        try:
-            before = dict(flatten(json.loads(path.read_text())))
-        except (json.JSONDecodeError, AttributeError) as error:
-            raise UserError(f"{path} cannot be read ({error}): use another --workdir") from error
-        now = dict(flatten(run.config))
-        for name in sorted(before.keys() | now.keys()):
-            old, new = before.get(name, "absent"), now.get(name, "absent")
-            if old != new and not any(name == free or name.startswith(free + ".") for free in FREE):
-                raise UserError(
-                    f"{workdir} holds a run with config.{name} = {old!r}, not {new!r}: "
-                    "use its config, or another --workdir"
-                )
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(run.config, indent=1) + "\n").encode())
-    except OSError as error:
-        raise UserError(f"cannot write to {workdir} ({error.strerror}): use another --workdir") from error
 
 
 def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:

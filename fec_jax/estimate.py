@@ -10,7 +10,7 @@ import functools
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +94,7 @@ def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
 
 
 def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[Stage]:
-    for phases in _by_resolution(run.phases):
+    for phases in schedule.by_resolution(run.phases):
         phase = phases[-1]
         images = phase.end_nimg - phases[0].start_nimg
         flops, moved = step_cost(run, phase, phase.batch // count)
@@ -201,10 +201,3 @@ def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable
 def _unchunked(run: Run) -> Run:
     """On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one."""
     return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))
-
-
-def _by_resolution(phases: Sequence[schedule.Phase]) -> list[list[schedule.Phase]]:
-    grouped: dict[int, list[schedule.Phase]] = {}
-    for phase in phases:
-        grouped.setdefault(phase.resolution_px, []).append(phase)
-    return list(grouped.values())

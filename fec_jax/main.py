@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
     _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
-    from fec_jax import build, reporting
+    from fec_jax import binding, build, reporting
     from fec_jax.train import hosts, loop
 
     workdir = Path(str(_WORKDIR.value))
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
             log.setLevel(logging.WARNING)  # the first process tells what all do
         with hosts.all_or_none():
             if hosts.first():
-                build.bind(run, workdir)
+                binding.bind(run, workdir)
         hosts.check_shared(workdir / "config.json")
         loop.train(run, workdir)
         hosts.leave()

@@ -46,8 +46,8 @@ def largest(run: Run) -> list[schedule.Phase]:
         return phase.batch * px * px * layers.channels(px, g.base, g.cap)
 
     most = max(map(numbers, run.phases))
-    phases = {phase.resolution_px: phase for phase in run.phases}
-    return [phase for phase in phases.values() if 2 * numbers(phase) > most or phase.index == run.phases[-1].index]
+    phases = [of_one[-1] for of_one in schedule.by_resolution(run.phases)]
+    return [phase for phase in phases if 2 * numbers(phase) > most or phase is phases[-1]]
 
 
 def parameters(tree: object) -> int:

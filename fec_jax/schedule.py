@@ -94,6 +94,14 @@ def phases(rows: Sequence[Row]) -> tuple[Phase, ...]:
     return tuple(result)
 
 
+def by_resolution(phases: Sequence[Phase]) -> list[list[Phase]]:
+    """The phases of every resolution, its fade before its stable phase."""
+    grouped: dict[int, list[Phase]] = {}
+    for phase in phases:
+        grouped.setdefault(phase.resolution_px, []).append(phase)
+    return list(grouped.values())
+
+
 def total_nimg(phases: Sequence[Phase]) -> int:
     """Images of the whole run."""
     return phases[-1].end_nimg

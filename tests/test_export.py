@@ -11,7 +11,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from fec_jax import build, export
+from fec_jax import binding, export
 from fec_jax.complete import weights as weights_file
 from fec_jax.train import checkpointing, loop, parallel
 from fec_jax.train.viewing import Viewer
@@ -27,7 +27,7 @@ def finished(tmp_path_factory):
     """The workdir of a run, with all of its checkpoints."""
     workdir = tmp_path_factory.mktemp("run") / "finished"
     run = tiny.run(NO_FIGURES, last_px=8)
-    build.bind(run, workdir)
+    binding.bind(run, workdir)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Viewer, "grid", lambda *_: None)
         patch.setattr(Viewer, "figures", lambda *_: {})

@@ -17,7 +17,7 @@ LAYERS = (
     ("nets", "losses", "data"),
     ("metrics", "complete", "train"),
     ("train.loop",),
-    ("build", "keys", "reporting", "export", "opening", "estimate"),
+    ("build", "binding", "keys", "reporting", "export", "opening", "estimate"),
     ("main", "cli", "cli_evaluate", "cli_estimate", "app"),
 )
 # third-party package, or one that runs what it reads (pickle) -> the only modules that may see it
