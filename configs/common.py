@@ -68,6 +68,9 @@ def get_config() -> ConfigDict:
     config.loss.bdy = 5000.0  # [paper]
     config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
     config.loss.rec_on_flipped = 1.0  # [paper] as much where the wish contradicts the photo; less, down to 0, is ours
+    # Where a wish contradicts the photo, these two losses ask for the photo moved so many times along what the
+    # attribute does to the average face [ours]; 0 [paper]: for the photo.
+    config.loss.flip_shift = 0.0
     # [paper: 1] how much the attribute loss teaches G where nothing is flipped; less leaves that to the photo
     config.loss.attr_on_kept = 1.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
@@ -93,7 +96,8 @@ def get_config() -> ConfigDict:
     # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
     config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35})
     config.mask.update({"center_share": 0.0, "wide_share": 0.0})  # centre squares of 1/2 and 3/4 of the side instead
-    config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped
+    config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped,
+    config.most_flips = 1  # [paper] or one to so many at once [ours]
 
     config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos
     config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0})  # [ours; Zhao et al. 2020] of all D sees

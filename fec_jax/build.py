@@ -159,6 +159,7 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
     generator, discriminator = _networks(keys, final_px, num_attrs)
     if not num_attrs:
         keys.idle("loss.attr_sees", "photo", "data without attributes")  # it would cost a pass through D
+        keys.idle("loss.flip_shift", 0.0, "data without attributes")
     sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
     if not 0 < sides[0] <= sides[1]:
         raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
@@ -209,6 +210,8 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
         r1_attr=keys.number("loss.r1_attr"),
         r1_every=keys.whole("loss.r1_every", 1),
         keep_probability=keys.number("keep_probability", 0, 1),
+        most_flips=keys.whole("most_flips", 1),
+        flip_shift=keys.number("loss.flip_shift"),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
         feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,

@@ -21,7 +21,7 @@ from fec_jax.nets import vgg16
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
-from fec_jax.types import Params, UserError
+from fec_jax.types import UserError
 
 HERE = "here"
 
@@ -133,7 +133,7 @@ def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False
     return float(total[0]), float(total[1])
 
 
-def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, Params]]:
+def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, steps.Given]]:
     """The compiled step of a phase on the devices of this machine, and what to give it first: photos of noise."""
     mesh = parallel.mesh()
     rng, px = np.random.default_rng(0), phase.resolution_px
@@ -145,8 +145,11 @@ def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, 
         mesh,
     )
     numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
-    clock, vgg = parallel.replicate((steps.Clock(*numbers), vgg16.load_params()), mesh)
-    args = parallel.place(run.new_state(phase), mesh), batch, clock, vgg
+    # Directions of nothing serve as well, and need no data.
+    directions = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.given_shape().directions)
+    given = steps.Given(vgg16.load_params(), directions)
+    clock, given = parallel.replicate((steps.Clock(*numbers), given), mesh)
+    args = parallel.place(run.new_state(phase), mesh), batch, clock, given
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
     return parallel.compile_step(step, mesh, run.mode, args), args
 
@@ -156,14 +159,14 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
 
     Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
     """
-    compiled, (state, batch, clock, vgg) = ready(run, phase)
+    compiled, (state, batch, clock, given) = ready(run, phase)
     mesh = parallel.mesh()
 
     def seconds(number: int) -> float:
         nonlocal state
         state = dataclasses.replace(state, nimg=parallel.replicate(jnp.int32(number * phase.batch), mesh))
         begun = time.perf_counter()
-        state, metrics = compiled(state, batch, clock, vgg)
+        state, metrics = compiled(state, batch, clock, given)
         jax.block_until_ready((state, metrics))
         return time.perf_counter() - begun
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from fec_jax import schedule, types
-from fec_jax.nets import layers, vgg16
+from fec_jax import schedule
+from fec_jax.nets import layers
 from fec_jax.train import parallel, state, steps
 from fec_jax.train.run import Run
 
@@ -68,7 +68,7 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
 
 def step_shapes(
     run: Run, phase: schedule.Phase, local: int
-) -> tuple[state.State, steps.Batch, steps.Clock, types.Params]:
+) -> tuple[state.State, steps.Batch, steps.Clock, steps.Given]:
     """Shapes of what `steps.train_step` is given on a device that has `local` images of the batch."""
     px, n = phase.resolution_px, len(run.attribute_names)
     whole = jax.eval_shape(lambda: run.new_state(phase))
@@ -77,7 +77,7 @@ def step_shapes(
         real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)
     )
     clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
-    return dataclasses.replace(whole, history=split), batch, clock, jax.eval_shape(vgg16.load_params)
+    return dataclasses.replace(whole, history=split), batch, clock, run.given_shape()
 
 
 def peak_bytes(jaxpr: core.Jaxpr) -> int:

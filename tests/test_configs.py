@@ -137,6 +137,7 @@ def test_hq1024_is_the_real_thing():
     assert (lambdas.adv, lambdas.attr, lambdas.rec, lambdas.feat, lambdas.bdy) == (1, 2, 500, 10, 5000)
     assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped) == (0.7, 0.5, 1.0)
     assert (r.d_sees, r.attr_sees, r.feat_sees, r.feat_share) == ("fake", "photo", "fake", 1.0)
+    assert (r.most_flips, r.flip_shift) == (1, 0.0)
 
 
 def test_values_arrive_where_they_belong():
@@ -167,6 +168,8 @@ def test_values_arrive_where_they_belong():
                 "loss.feat_sees": "completed",
                 "loss.feat_share": 0.75,
                 "loss.attr_on_kept": 0.4,
+                "loss.flip_shift": 1.75,
+                "most_flips": 3,
                 "augment.mirror": False,
                 "ema.halflife_kimg": 3.0,
                 "schedule.px16.lr": 0.0123,
@@ -185,7 +188,7 @@ def test_values_arrive_where_they_belong():
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
     assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
-    assert (r.attr_on_kept, r.attr_sees) == (0.4, "transplanted")
+    assert (r.attr_on_kept, r.attr_sees, r.flip_shift, r.most_flips) == (0.4, "transplanted", 1.75, 3)
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)
 
@@ -262,13 +265,12 @@ def test_mistakes_with_prepared_photos_are_named(changes, message):
     assert message in mistake(changes, "congress64")
 
 
-def test_a_wish_for_attributes_that_are_not_there_is_named():
-    """Broken: photos without attributes pay for a pass through D that teaches nothing."""
-    config = with_changes({"loss.attr_sees": "transplanted"}, "congress64").to_dict()
+@pytest.mark.parametrize(("name", "value"), [("loss.attr_sees", "transplanted"), ("loss.flip_shift", 2.0)])
+def test_a_wish_for_attributes_that_are_not_there_is_named(name, value):
+    """Broken: photos without attributes pay for a pass through D that teaches nothing, or a knob is dead."""
+    config = with_changes({name: value}, "congress64").to_dict()
     build.networks_only(config, CONGRESS)
-    with pytest.raises(
-        UserError, match=r"config.loss.attr_sees is 'transplanted', but it has no use with data without"
-    ):
+    with pytest.raises(UserError, match=f"config.{name} is {value!r}, but it has no use with data without"):
         build.networks_only(config, ())
 
 

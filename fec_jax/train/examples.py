@@ -50,17 +50,20 @@ def keys(seed: Key[Array, ""], purpose: Purpose, stream: Int[Array, " b"]) -> Ke
     return jax.vmap(lambda i: jax.random.fold_in(base, i))(stream)
 
 
-def flip_one(attrs: Attrs, keys: Key[Array, " b"], keep_probability: float = 0.5) -> Attrs:
-    """The attributes asked for (paper, p_attr): `attrs` with that probability, otherwise with exactly one flipped."""
+def flip(attrs: Attrs, keys: Key[Array, " b"], keep_probability: float = 0.5, most: int = 1) -> Attrs:
+    """The attributes asked for (paper, p_attr): `attrs` with that probability, otherwise with exactly one flipped.
+
+    With `most` above 1, one to that many are flipped, every number as often.
+    """
     n = attrs.shape[1]
     if n == 0:
         return attrs
 
     def one(a, key):
-        k_keep, k_which = jax.random.split(key)
-        which = jax.nn.one_hot(jax.random.randint(k_which, (), 0, n), n)
-        flip = which * ~jax.random.bernoulli(k_keep, keep_probability)
-        return jnp.abs(a - flip)
+        k_keep, k_which, k_many = jax.random.split(key, 3)
+        many = jax.random.randint(k_many, (), 1, min(most, n) + 1)
+        flips = (jax.random.permutation(k_which, n) < many) & ~jax.random.bernoulli(k_keep, keep_probability)
+        return jnp.abs(a - flips)
 
     return jax.vmap(one)(attrs, keys)
 
@@ -76,6 +79,7 @@ def make(
     mask_px: int,
     augment: Augment,
     keep_probability: float = 0.5,
+    most_flips: int = 1,
 ) -> Examples:
     """Photos with holes and wishes. Masks are drawn at `mask_px`, the final resolution, and pooled to the photos' r.
 
@@ -88,7 +92,7 @@ def make(
         x = images.lerp(images.up2(images.pool2(x)), x, alpha)
     mask = masks.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
     labels = attrs.astype(jnp.float32)
-    wanted = flip_one(labels, keys(seed, Purpose.FLIP, stream), keep_probability)
+    wanted = flip(labels, keys(seed, Purpose.FLIP, stream), keep_probability, most_flips)
     return Examples(
         real=x,
         mask=mask,

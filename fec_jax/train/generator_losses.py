@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from fec_jax import masks
+from fec_jax import images, masks
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
 from fec_jax.losses.total import TERMS
 from fec_jax.nets import vgg16
 from fec_jax.train import examples
 from fec_jax.train.examples import Examples, Purpose
-from fec_jax.train.recipe import Clock, Recipe
+from fec_jax.train.recipe import Clock, Given, Recipe
 from fec_jax.types import Images, Params
 
 
@@ -33,13 +33,14 @@ def g_losses(
     fake: Images,
     stream: Int[Array, " b"],
     clock: Clock,
-    vgg: Params,
+    given: Given,
     number: Int[Array, ""],
 ) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
     """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`).
 
     number: of the step, from the run's first.
     """
+    goal = _goal(recipe, ex, given.directions)
     drawn = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
     def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
@@ -52,14 +53,14 @@ def g_losses(
         return _gradient_scaled(x, 1 - ex.mask * (1 - drawn))
 
     def rec(x: Images) -> Float[Array, " b"]:
-        return reconstruction.reconstruction(bound(x), ex.real, ex.mask, recipe.rec_alpha)
+        return reconstruction.reconstruction(bound(x), goal, ex.mask, recipe.rec_alpha)
 
     def feat(x: Images) -> Float[Array, " some"]:
         seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
         chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
         features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype, fast=True)
-        return feature.of_images(features, vgg, seen[:some], ex.real[:some], chunk)
+        return feature.of_images(features, given.vgg, seen[:some], goal[:some], chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
@@ -92,6 +93,16 @@ def g_losses(
     whole = sum(norms.values(), jnp.zeros(()))
     share = {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
     return grad, raw, share
+
+
+def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | None) -> Images:
+    """The photo, its hole moved along the direction of what is wished for and not there."""
+    if directions is None:
+        return ex.real
+    r = ex.real.shape[1]
+    shift = jnp.tensordot(ex.wanted_attrs - ex.attrs, directions, axes=1)
+    shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
+    return jnp.clip(ex.real + recipe.flip_shift * ex.mask * shift, -1, 1)
 
 
 def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -14,7 +14,6 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data import pipeline
-from fec_jax.nets import vgg16
 from fec_jax.placing import locked
 from fec_jax.train import checkpointing, hosts, parallel, steps, writers
 from fec_jax.train import state as states
@@ -50,7 +49,7 @@ class Trainer:
         self.checkpoints = checkpointing.Checkpoints(
             workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders
         )
-        self.vgg = parallel.replicate(vgg16.load_params(), self.mesh)
+        self.given = parallel.replicate(run.given(), self.mesh)
         self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
@@ -150,7 +149,7 @@ class Trainer:
                 clock = self._clock(moment)
                 step = self._step(phase, batch, clock)
                 with jax.transfer_guard("disallow"):
-                    self.state, metrics = step(self.state, batch, clock, self.vgg)
+                    self.state, metrics = step(self.state, batch, clock, self.given)
                 running.append((moment, metrics, hosts.several() and self.count(stop.asked)))
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
                     self._account(*running.popleft())
@@ -178,7 +177,7 @@ class Trainer:
             began = time.monotonic()
             recipe = dataclasses.replace(self.run.recipe, d_terms=phase.row.d_terms)
             function = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
-            args = (self.state, batch, clock, self.vgg)
+            args = (self.state, batch, clock, self.given)
             self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
             log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
             self.rates.pause()

@@ -11,6 +11,7 @@ from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.train import optimizers
 from fec_jax.train.augment import Augment
+from fec_jax.types import Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +30,11 @@ class Recipe:
     D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64
     px makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of
     it every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest
-    change is fooled rather than satisfied. keep_probability: of asking for the photo's own attributes.
-    history_share: how often D is shown an older completion. feature_min_px: below it the feature loss is off: VGG16
-    never saw such sizes.
+    change is fooled rather than satisfied. keep_probability: of asking for the photo's own attributes; otherwise one
+    to most_flips (paper: 1) of them are flipped. flip_shift: where a wish contradicts the photo, reconstruction and
+    feature loss ask for the photo moved so many times along the attribute's direction, see `Given`; 0 (paper): for
+    the photo. history_share: how often D is shown an older completion. feature_min_px: below it the feature loss is
+    off: VGG16 never saw such sizes.
     feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
     shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
     d_terms: of the phase, see `schedule.Row`.
@@ -60,6 +63,8 @@ class Recipe:
     r1_every: int = 1
     r1_attr: float = 0.0
     keep_probability: float = 0.5
+    most_flips: int = 1
+    flip_shift: float = 0.0
     history_share: float = 0.5
     feature_min_px: int = 16
     feature_chunk_pixels: int | None = None
@@ -73,6 +78,18 @@ class Batch:
 
     real: Any
     attrs: Any
+
+
+@flax.struct.dataclass
+class Given:
+    """What every step is given anew and none changes, the same on all devices.
+
+    vgg: parameters of `vgg16.relu2_2`. directions: of the attributes, float32 [n, d, d, 3], what each adds to the
+    average face (`fitting.directions`); None for a recipe whose `flip_shift` is 0.
+    """
+
+    vgg: Params
+    directions: Any = None
 
 
 @flax.struct.dataclass

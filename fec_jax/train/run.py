@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.train import parallel
+from fec_jax.nets import vgg16
+from fec_jax.train import fitting, parallel
 from fec_jax.train import state as states
-from fec_jax.train.recipe import Recipe
+from fec_jax.train.recipe import Given, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +58,23 @@ class Run:
         """The state before the first step, with a history as `phase` needs it."""
         r = self.recipe
         return states.create(self.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.history_depth)
+
+    @property
+    def direction_px(self) -> int:
+        """Side of the attributes' directions."""
+        return min(self.phases[-1].resolution_px, fitting.DIRECTION_PX)
+
+    def given(self) -> Given:
+        """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
+        if not self.recipe.flip_shift:
+            return Given(vgg16.load_params())
+        return Given(vgg16.load_params(), fitting.directions(self.train_source(self.direction_px)))
+
+    def given_shape(self) -> Given:
+        """`given` as `jax.ShapeDtypeStruct`s; no data is read."""
+        d = self.direction_px
+        directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
+        return Given(jax.eval_shape(vgg16.load_params), directions if self.recipe.flip_shift else None)
 
     def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
         """Shapes and places of the state after `nimg` images."""

@@ -19,13 +19,13 @@ from fec_jax.losses.total import total
 from fec_jax.train import examples, history, optimizers
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.generator_losses import g_losses, shown_to_d
-from fec_jax.train.recipe import Batch, Clock, Metrics, Recipe
+from fec_jax.train.recipe import Batch, Clock, Given, Metrics, Recipe
 from fec_jax.train.state import State
 from fec_jax.types import Images, Params
 
 
 def train_step(
-    recipe: Recipe, resolution_px: int, axis: str, state: State, batch: Batch, clock: Clock, vgg: Params
+    recipe: Recipe, resolution_px: int, axis: str, state: State, batch: Batch, clock: Clock, given: Given
 ) -> tuple[State, Metrics]:
     """D's step, then G's, on this device's part of the batch; gradients are averaged over the mesh axis `axis`.
 
@@ -43,6 +43,7 @@ def train_step(
         mask_px=recipe.mask_px,
         augment=recipe.augment,
         keep_probability=recipe.keep_probability,
+        most_flips=recipe.most_flips,
     )
 
     def g(params: Params) -> Images:
@@ -55,7 +56,7 @@ def train_step(
     d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock)
     number = state.nimg // (local * lax.axis_size(axis))
     grad_fake, raw, share = g_losses(
-        recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, vgg, number
+        recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, given, number
     )
     g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))

@@ -99,7 +99,7 @@ def compiled(resolution_px=4):
 
     def function(state, batch, clock, weights):
         recipe = dialled(RECIPE, weights["lambdas"])
-        return steps.train_step(recipe, resolution_px, parallel.AXIS, state, batch, clock, weights["vgg"])
+        return steps.train_step(recipe, resolution_px, parallel.AXIS, state, batch, clock, steps.Given(weights["vgg"]))
 
     args = (
         parallel.place(start(resolution_px), mesh),

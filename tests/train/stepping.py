@@ -12,12 +12,12 @@ import numpy as np
 import tiny
 
 from fec_jax.data import pipeline
-from fec_jax.nets import vgg16
 from fec_jax.train import checkpointing, parallel, steps
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
-RUN = tiny.run({"g_adam.eps": 1e-2, "d_adam.eps": 1e-2, "loss.attr_sees": "transplanted"}, last_px=8)
+WISHES = {"loss.attr_sees": "transplanted", "loss.flip_shift": 2.0, "most_flips": 2}
+RUN = tiny.run({"g_adam.eps": 1e-2, "d_adam.eps": 1e-2, **WISHES}, last_px=8)
 PHASE = RUN.phases[1]
 SEED = jax.random.key(RUN.seed)
 
@@ -29,14 +29,14 @@ def batch(nimg):
 
 def go(state, nimg, mesh, mode, count, figures):
     """Takes `count` steps in the middle of the fade; appends their figures."""
-    state, vgg = parallel.place(state, mesh), parallel.replicate(vgg16.load_params(), mesh)
+    state, given = parallel.place(state, mesh), parallel.replicate(RUN.given(), mesh)
     compiled = None
     for _ in range(count):
         moment = RUN.at(nimg)
         numbers = np.float32(moment.alpha), np.float32(moment.lr), np.int32(nimg)
         alpha, lr, stream, seed = parallel.replicate((*numbers, SEED), mesh)
         clock = steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=seed)
-        args = parallel.to_devices(batch(nimg), mesh), clock, vgg
+        args = parallel.to_devices(batch(nimg), mesh), clock, given
         if compiled is None:
             step = functools.partial(steps.train_step, RUN.recipe, 8, parallel.AXIS)
             compiled = parallel.compile_step(step, mesh, mode, (state, *args))

@@ -17,10 +17,10 @@ SEED = jax.random.key(7)
 
 
 @functools.cache
-def flips(keep_probability=0.5):
+def flips(keep_probability=0.5, most=1):
     """Random labels of 5 attributes, and what is asked for."""
     attrs = jax.random.bernoulli(jax.random.key(1), 0.3, (N, 5)).astype(jnp.float32)
-    wanted = examples.flip_one(attrs, jax.random.split(jax.random.key(2), N), keep_probability)
+    wanted = examples.flip(attrs, jax.random.split(jax.random.key(2), N), keep_probability, most)
     return np.asarray(attrs), np.asarray(wanted)
 
 
@@ -43,6 +43,22 @@ def test_a_differing_wish_differs_in_one_attribute():
     assert set(np.unique(wanted)) == {0.0, 1.0}
 
 
+def test_up_to_so_many_wishes_differ_every_number_as_often():
+    """Broken: the knob is dead, keeps less than it should, or prefers few flips."""
+    attrs, wanted = flips(0.25, most=3)
+    share = np.bincount((attrs != wanted).sum(axis=1), minlength=6) / N
+    np.testing.assert_allclose(share, [0.25, 0.25, 0.25, 0.25, 0, 0], atol=0.03)
+    each = (attrs != wanted).mean(axis=0)
+    np.testing.assert_allclose(each, 0.75 * 2 / 5, atol=0.03)
+
+
+def test_no_more_flips_than_attributes():
+    """Broken: with few attributes the numbers are drawn from a range that does not exist."""
+    attrs = jnp.zeros((64, 2))
+    wanted = np.asarray(examples.flip(attrs, jax.random.split(SEED, 64), 0.0, most=9))
+    assert set(wanted.sum(axis=1)) == {1, 2}
+
+
 def test_every_attribute_is_flipped_equally_often():
     """Broken: G never learns to change some attribute."""
     attrs, wanted = flips()
@@ -59,7 +75,7 @@ def test_flips_go_both_ways():
 
 def test_no_attributes_nothing_to_flip():
     """Broken: plain inpainting fails, or draws from an empty range."""
-    assert examples.flip_one(jnp.zeros((3, 0)), jax.random.split(SEED, 3)).shape == (3, 0)
+    assert examples.flip(jnp.zeros((3, 0)), jax.random.split(SEED, 3)).shape == (3, 0)
 
 
 def test_keys_differ_by_purpose_and_place():

@@ -34,11 +34,11 @@ def steps(monkeypatch):
             COMPILED[key] = compile_step(function, mesh, mode, args)
         step = COMPILED[key]
 
-        def call(state, batch, clock, vgg):
+        def call(state, batch, clock, given):
             with jax.transfer_guard("allow"):
                 stream, nimg = int(clock.stream), int(state.nimg)
                 watched.taken.append((nimg, stream))
-                state, metrics = step(state, batch, clock, vgg)
+                state, metrics = step(state, batch, clock, given)
                 if watched.spoil(stream, nimg):
                     state = state.replace(g_params=jax.tree.map(lambda x: x * jnp.nan, state.g_params))
                     metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, finite=jnp.zeros((), bool))

@@ -33,8 +33,9 @@ def fake_at(resolution_px=4, seed=3):
 STREAM = jnp.arange(B)
 
 
-def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS, number=0):
-    arguments = start().d_params, ex, fake, STREAM, clock_at(), vgg(), jnp.int32(number)
+def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS, number=0, directions=None):
+    given = steps.Given(vgg(), directions)
+    arguments = start().d_params, ex, fake, STREAM, clock_at(), given, jnp.int32(number)
     return part(steps.g_losses, recipe)(lambdas, *arguments)
 
 
@@ -63,6 +64,34 @@ def test_rec_on_flipped_weighs_the_hole_of_flipped_examples_only(term, weight):
     hole, context = by_place(g_losses(examples_by_hand(), fake_at(), recipe, lambdas)[0])
     np.testing.assert_allclose(hole, whole * [weight, 1, weight, 1], rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(context, as_whole, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size_px", [2, 4, 8])
+def test_flip_shift_asks_for_the_photo_moved_along_the_direction(size_px):
+    """Broken: a wish is not asked for, is asked for where there is no hole or nobody wished, or the wrong way round."""
+    directions = jnp.stack([jnp.full((size_px, size_px, 3), 0.05), jnp.full((size_px, size_px, 3), 9.0)])
+    ex = examples_by_hand()
+    ex = dataclasses.replace(ex, real=0.5 * ex.real)
+    signs = np.asarray(ex.wanted_attrs - ex.attrs)[:, 0]
+    np.testing.assert_array_equal(signs != 0, ex.flipped)
+    goal = ex.real + ex.mask * (2.0 * 0.05 * signs)[:, None, None, None]
+    recipe = dataclasses.replace(RECIPE, flip_shift=2.0)
+    _, raw, _ = g_losses(ex, goal, recipe, directions=directions)
+    assert raw["rec"] == pytest.approx(0, abs=1e-6)
+    assert raw["feat"] == pytest.approx(0, abs=1e-6)
+    _, raw, _ = g_losses(ex, ex.real, recipe, directions=directions)
+    assert raw["rec"] == pytest.approx(0.7 * 0.1 * np.mean(signs != 0), rel=1e-4)
+
+
+def test_what_flip_shift_asks_for_can_be_shown():
+    """Broken: G is asked for colours beyond white and black, which no picture has."""
+    directions = jnp.full((ATTRS, 4, 4, 3), 9.0)
+    ex, recipe = examples_by_hand((True,) * 4), dataclasses.replace(RECIPE, flip_shift=2.0)
+    up = (ex.wanted_attrs - ex.attrs)[:, :1, None, None]
+    _, raw, _ = g_losses(
+        ex, masks.paste(jnp.sign(up) * jnp.ones_like(ex.real), ex.real, ex.mask), recipe, directions=directions
+    )
+    assert raw["rec"] == pytest.approx(0, abs=1e-6)
 
 
 def test_no_feature_loss_below_its_resolution():
