@@ -104,6 +104,15 @@ def rim(mask: Masks, blur_px: int = 7) -> Masks:
     return window(edge, blur_px, 0.0, jax.lax.add) / blur_px**2
 
 
+def feathered(mask: Masks, width_px: int) -> Masks:
+    """The hole, softened inwards: 1 from `width_px` pixels inside on, falling linearly to nearly 0 at the rim."""
+    if not width_px:
+        return mask
+    side = 2 * width_px + 1
+    mean = jax.lax.reduce_window(mask, 0.0, jax.lax.add, (1, side, side, 1), (1, 1, 1, 1), "SAME") / side**2
+    return jnp.clip(2 * mean - 1, 0, 1) * mask
+
+
 def cut(real: Images, mask: Masks) -> Images:
     """The masked image: `real` with the hole at 0, mid grey."""
     return real * (1 - mask)

@@ -226,3 +226,22 @@ def test_pooled_masks_keep_their_area():
     np.testing.assert_allclose(small.mean(axis=(1, 2, 3)), mask.mean(axis=(1, 2, 3)), atol=1e-6)
     np.testing.assert_allclose(small, images.pool_to(jnp.asarray(mask), 8))
     assert ((np.asarray(small) > 0) & (np.asarray(small) < 1)).any()
+
+
+@pytest.mark.parametrize("width", [0, 1, 4])
+def test_feathering_by_hand_on_a_straight_seam(width):
+    """Broken: the softening reaches into the context, is steeper or wider than said, or has a step at its end."""
+    mask = jnp.zeros((1, 32, 32, 1)).at[:, :, 10:].set(1)
+    soft = np.asarray(masks.feathered(mask, width))[0, 16, : -width or None, 0]
+    inside = np.arange(len(soft)) - 10
+    expected = np.where(inside < 0, 0, np.minimum(1, (2 * inside + 1) / (2 * width + 1)))
+    np.testing.assert_allclose(soft, expected, atol=1e-6)
+
+
+def test_feathering_stays_inside_any_hole():
+    """Broken: something of what a wish asks for is asked of the context."""
+    mask = masks.MaskSampler()(jax.random.split(jax.random.key(0), 16), 32)
+    soft = np.asarray(masks.feathered(mask, 2))
+    assert (soft <= np.asarray(mask)).all()
+    assert (soft >= 0).all()
+    assert soft.max() == pytest.approx(1)

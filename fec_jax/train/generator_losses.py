@@ -18,6 +18,9 @@ from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.recipe import Clock, Given, Recipe
 from fec_jax.types import Images, Params
 
+FEATHER = 16
+"""What a wish asks for fades in from the rim of the hole on over the image's side / 16: a box would be seen."""
+
 
 def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
     """The image that D judges in place of a photo."""
@@ -96,13 +99,14 @@ def g_losses(
 
 
 def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | None) -> Images:
-    """The photo, its hole moved along the direction of what is wished for and not there."""
+    """The photo, its hole moved along the direction of what is wished for and not there, less so towards the rim."""
     if directions is None:
         return ex.real
     r = ex.real.shape[1]
     shift = jnp.tensordot(ex.wanted_attrs - ex.attrs, directions, axes=1)
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
-    return jnp.clip(ex.real + recipe.flip_shift * ex.mask * shift, -1, 1)
+    where = masks.feathered(ex.mask, r // FEATHER)
+    return jnp.clip(ex.real + recipe.flip_shift * where * shift, -1, 1)
 
 
 def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:
