@@ -22,8 +22,9 @@ def directions(source: Source) -> Float32[np.ndarray, "n px px 3"]:
     photos, labels = _some(source)
     known = labels - labels.mean(axis=0)
     weights = np.linalg.solve(known.T @ known + DOUBT * np.eye(known.shape[1]), known.T)
-    found = (weights @ (photos.reshape(len(photos), -1) / 127.5)).reshape(-1, *photos.shape[1:])
-    return ((found + found[:, :, ::-1]) / 2).astype(np.float32)
+    pixels = photos.reshape(len(photos), -1).astype(np.float32)
+    found = ((weights / 127.5).astype(np.float32) @ pixels).reshape(-1, *photos.shape[1:])
+    return (found + found[:, :, ::-1]) / 2
 
 
 def _some(source: Source) -> tuple[HostImages, HostAttrs]:

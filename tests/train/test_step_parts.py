@@ -11,7 +11,7 @@ import pytest
 from smallest_step import ATTRS, LAMBDAS, RECIPE, B, batch_at, clock_at, only, part, start, vgg
 
 from fec_jax import images, masks
-from fec_jax.train import examples, history, steps
+from fec_jax.train import examples, generator_losses, history, steps
 from fec_jax.train.augment import Augment
 
 
@@ -81,6 +81,16 @@ def test_flip_shift_asks_for_the_photo_moved_along_the_direction(size_px):
     assert raw["feat"] == pytest.approx(0, abs=1e-6)
     _, raw, _ = g_losses(ex, ex.real, recipe, directions=directions)
     assert raw["rec"] == pytest.approx(0.7 * 0.1 * np.mean(signs != 0), rel=1e-4)
+
+
+def test_what_flip_shift_asks_for_fades_in_from_the_rim():
+    """Broken: G is taught to draw the edge of the hole around a wish."""
+    px = 32
+    ex = examples_by_hand((True,) * 4, px)
+    ex = dataclasses.replace(ex, real=0 * ex.real)
+    recipe = dataclasses.replace(RECIPE, flip_shift=2.0)
+    goal = np.abs(generator_losses._goal(recipe, ex, jnp.full((ATTRS, px, px, 3), 0.1)))[:, 16, 6:, 0]
+    np.testing.assert_allclose(goal[:, :6], np.tile([0, 0, 0.04, 0.12, 0.2, 0.2], (4, 1)), atol=1e-6)
 
 
 def test_what_flip_shift_asks_for_can_be_shown():
