@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -89,8 +90,15 @@ def clock_at(alpha=1.0, stream=0):
     return steps.Clock(jnp.float32(alpha), jnp.float32(LR), jnp.int32(stream), jax.random.key(0))
 
 
+@flax.struct.dataclass
+class Weights(steps.Given):
+    """What a step is given, and the weights of its losses."""
+
+    lambdas: dict | None = None
+
+
 def weights(lambdas):
-    return {"vgg": vgg(), "lambdas": {name: jnp.float32(value) for name, value in lambdas.items()}}
+    return Weights(vgg(), lambdas={name: jnp.float32(value) for name, value in lambdas.items()})
 
 
 @functools.cache
@@ -98,8 +106,8 @@ def compiled(resolution_px=4):
     mesh = parallel.mesh(jax.devices()[:1])
 
     def function(state, batch, clock, weights):
-        recipe = dialled(RECIPE, weights["lambdas"])
-        return steps.train_step(recipe, resolution_px, parallel.AXIS, state, batch, clock, steps.Given(weights["vgg"]))
+        recipe = dialled(RECIPE, weights.lambdas)
+        return steps.train_step(recipe, resolution_px, parallel.AXIS, state, batch, clock, weights)
 
     args = (
         parallel.place(start(resolution_px), mesh),
