@@ -12,6 +12,7 @@ At the final resolution, and so in use, masks are binary.
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -96,21 +97,24 @@ def rim(mask: Masks, blur_px: int = 7) -> Masks:
     The edge is the morphological gradient (3 x 3 maximum minus 3 x 3 minimum): the pixels on both sides of the seam. It
     is 0 further than 1 + blur_px // 2 pixels from the seam on either side, and 0 everywhere for an empty or full mask.
     """
-
-    def window(x: Masks, size: int, init: float, reduce) -> Masks:
-        return jax.lax.reduce_window(x, init, reduce, (1, size, size, 1), (1, 1, 1, 1), "SAME")
-
-    edge = window(mask, 3, -jnp.inf, jax.lax.max) - window(mask, 3, jnp.inf, jax.lax.min)
-    return window(edge, blur_px, 0.0, jax.lax.add) / blur_px**2
+    edge = _window(mask, 3, -jnp.inf, jax.lax.max) - _window(mask, 3, jnp.inf, jax.lax.min)
+    return _mean(edge, blur_px)
 
 
 def feathered(mask: Masks, width_px: int) -> Masks:
     """The hole, softened inwards: 1 from `width_px` pixels inside on, falling linearly to nearly 0 at the rim."""
     if not width_px:
         return mask
-    side = 2 * width_px + 1
-    mean = jax.lax.reduce_window(mask, 0.0, jax.lax.add, (1, side, side, 1), (1, 1, 1, 1), "SAME") / side**2
-    return jnp.clip(2 * mean - 1, 0, 1) * mask
+    return jnp.clip(2 * _mean(mask, 2 * width_px + 1) - 1, 0, 1) * mask
+
+
+def _mean(x: Masks, size_px: int) -> Masks:
+    """Mean filter; beyond the image there is 0."""
+    return _window(x, size_px, 0.0, jax.lax.add) / size_px**2
+
+
+def _window(x: Masks, size_px: int, init: float, reduce: Any) -> Masks:
+    return jax.lax.reduce_window(x, init, reduce, (1, size_px, size_px, 1), (1, 1, 1, 1), "SAME")
 
 
 def cut(real: Images, mask: Masks) -> Images:

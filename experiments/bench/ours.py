@@ -48,6 +48,7 @@ def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
     ex = examples.make(
         photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,
         sampler=r.sampler, mask_px=px, augment=r.augment, keep_probability=r.keep_probability,
+        most_flips=r.most_flips,
     )  # fmt: skip
     given = {"g": state.g_params, "d": state.d_params, "vgg": teachers.vgg, "real": ex.real, "mask": ex.mask, "px": px}
     given = jax.device_get({**given, "attrs": ex.attrs, "wanted_attrs": ex.wanted_attrs})

@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float32
 
 from fec_jax.data.source import Source
-from fec_jax.types import HostAttrs, HostImages
 
 MOST_FITTED = 4096
 """Photos that are looked at, the first ones."""
@@ -19,13 +18,9 @@ def directions(source: Source) -> Float32[np.ndarray, "n px px 3"]:
 
     In units of [-1, 1] images, symmetric, since photos count mirrored too.
     """
-    photos, labels = _some(source)
+    photos, labels = source.load(range(min(len(source), MOST_FITTED)))
     known = labels - labels.mean(axis=0)
     weights = np.linalg.solve(known.T @ known + DOUBT * np.eye(known.shape[1]), known.T)
     pixels = photos.reshape(len(photos), -1).astype(np.float32)
     found = ((weights / 127.5).astype(np.float32) @ pixels).reshape(-1, *photos.shape[1:])
     return (found + found[:, :, ::-1]) / 2
-
-
-def _some(source: Source) -> tuple[HostImages, HostAttrs]:
-    return source.load(range(min(len(source), MOST_FITTED)))
