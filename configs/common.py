@@ -8,12 +8,18 @@ from ml_collections import ConfigDict
 
 
 def row(
-    fade_kimg: float, stable_kimg: float, lr: float, lr_end: float | None = None, d_terms: float = 1.0
+    fade_kimg: float,
+    stable_kimg: float,
+    lr: float,
+    lr_end: float | None = None,
+    d_terms: float = 1.0,
+    lpips: float = 0.0,
 ) -> ConfigDict:
     """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
 
     The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
-    adversarial and attribute loss at this resolution.
+    adversarial and attribute loss at this resolution. `lpips`: weight of LPIPS (Zhang et al. 2018), which then takes
+    the place of the feature loss, from 16 px on; it needs the extra `eval`.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
@@ -21,6 +27,7 @@ def row(
     config.lr = float(lr)
     config.lr_end = float(lr if lr_end is None else lr_end)
     config.d_terms = float(d_terms)
+    config.lpips = float(lpips)
     return config
 
 

@@ -18,7 +18,7 @@ from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
 from fec_jax.metrics import mask_sets
 from fec_jax.metrics.extra import need
-from fec_jax.nets import layers
+from fec_jax.nets import layers, published
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
 from fec_jax.train import optimizers, parallel, steps
@@ -91,6 +91,7 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
             lr_end=keys.number(f"schedule.px{px}.lr_end"),
             batch=keys.whole(f"batch.px{px}", 1),
             d_terms=keys.number(f"schedule.px{px}.d_terms"),
+            lpips=_lpips(keys, px),
         )
         for px in sizes
     ]
@@ -100,6 +101,17 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
         return schedule.phases(rows)
     except ValueError as error:
         raise UserError(f"config.schedule: {error}") from error
+
+
+def _lpips(keys: Keys, px: int) -> float:
+    weight = keys.number(f"schedule.px{px}.lpips")
+    smallest = max(published.SMALLEST_PX, keys.whole("loss.feature_min_px", 4))
+    if weight and px < smallest:
+        raise UserError(
+            f"config.schedule.px{px}.lpips is {weight:g}: below {smallest} px (LPIPS's own {published.SMALLEST_PX}, or "
+            "config.loss.feature_min_px) there is no feature loss; use 0"
+        )
+    return weight
 
 
 def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:

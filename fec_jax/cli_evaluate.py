@@ -142,7 +142,7 @@ def _network_rows(
 
 def _open(path: Path, resolution: int | None) -> tuple["Weights", str, str]:
     """Weights, what to call them, and the SHA-256 of their file (of a workdir: of the parameters)."""
-    from fec_jax.metrics.perceptual import SMALLEST_PX
+    from fec_jax.nets.published import SMALLEST_PX
     from fec_jax.opening import weights_from
     from fec_jax.types import UserError
 
@@ -198,7 +198,8 @@ def _mask_sets(names: str, count: int, px: int, seed: int) -> "list[MaskSet]":
 
 def _features(inception: Path | None) -> tuple[dict[str, "Features"], dict[str, Any]]:
     """Feature functions by the suffix of the metrics' names, and what the protocol says of their networks."""
-    from fec_jax.metrics import perceptual, published
+    from fec_jax.metrics import perceptual
+    from fec_jax.nets import published
 
     features: dict[str, Any] = {"vgg16": perceptual.vgg_features}
     networks = {"vgg16": {"sha256": published.SHA256, "size": published.BLOCKS[-1][1]}}

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from fec_jax import reporting, schedule
-from fec_jax.nets import vgg16
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
@@ -115,7 +114,7 @@ def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False
     D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step; the pass through D that
     measures shares every `shares_every` steps, not at all. at_most: of a step that has both.
     """
-    whole = _unchunked(run).recipe
+    whole = _unchunked(run).recipe_of(phase)
     args, mesh = reporting.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
 
     def cost(recipe: steps.Recipe) -> np.ndarray:
@@ -145,12 +144,11 @@ def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, 
         mesh,
     )
     numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
-    # Directions of nothing serve as well, and need no data.
-    directions = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.given_shape().directions)
-    given = steps.Given(vgg16.load_params(), directions)
+    # Networks and directions of nothing serve as well, and need no weights and no data.
+    given = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.given_shape())
     clock, given = parallel.replicate((steps.Clock(*numbers), given), mesh)
     args = parallel.place(run.new_state(phase), mesh), batch, clock, given
-    step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
+    step = functools.partial(steps.train_step, run.recipe_of(phase), px, parallel.AXIS)
     return parallel.compile_step(step, mesh, run.mode, args), args
 
 

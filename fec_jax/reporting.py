@@ -62,7 +62,7 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
     workspace of its own; the log gives what a device really used.
     """
     args = step_shapes(run, phase, phase.batch // devices)
-    step = functools.partial(steps.train_step, run.recipe, phase.resolution_px, parallel.AXIS)
+    step = functools.partial(steps.train_step, run.recipe_of(phase), phase.resolution_px, parallel.AXIS)
     return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)
 
 

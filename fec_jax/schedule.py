@@ -18,6 +18,7 @@ class Row:
     batch: images per step, over all devices. lr: learning rate from the first image on; it goes along a half cosine to
     `lr_end` within the stable phase. d_terms: factor of G's two losses that come from D (adversarial and attribute) at
     this resolution: D sees more and more as it grows, and with one weight throughout its say grows with it.
+    lpips: weight at this resolution of LPIPS, which then takes the place of the feature loss; 0: the feature loss.
     """
 
     resolution_px: int
@@ -27,6 +28,7 @@ class Row:
     lr: float
     lr_end: float
     d_terms: float = 1.0
+    lpips: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

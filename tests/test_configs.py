@@ -234,6 +234,7 @@ MISTAKES = [
         {"data.path": "data/faces"},
         "config.data.path is 'data/faces', but it has no use with config.data.kind = 'drawn'",
     ),
+    ({"schedule.px8.lpips": 2.0}, "config.schedule.px8.lpips is 2: below 16 px"),
     ({"schedule.px8.fade_kimg": float("inf")}, "config.schedule.px8.fade_kimg is inf"),
     ({"g_adam.eps": 0.0}, "config.g_adam.eps is 0.0: it must be at least 1e-12"),
     ({"d_adam.b2": 1.0}, "config.d_adam.b2 is 1.0"),

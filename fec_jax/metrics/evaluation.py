@@ -227,7 +227,7 @@ def in_training(predict: Predict, source: Source, mask_sets: Sequence[MaskSet], 
     Below 16 px, where SSIM and LPIPS are not defined, nothing.
     """
     found: dict[str, float] = {}
-    if source.resolution_px < perceptual.SMALLEST_PX:
+    if source.resolution_px < published.SMALLEST_PX:
         return found
     for mask_set in mask_sets:
         bench = Bench(source, len(mask_set.masks))

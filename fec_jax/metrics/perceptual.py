@@ -13,14 +13,12 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Float64
 
 from fec_jax import images
-from fec_jax.metrics import published
+from fec_jax.nets import published
 from fec_jax.types import HostImages, Images, Params
 
 # LPIPS's own constants for images in [-1, 1]; (x - SHIFT) / SCALE is torchvision's normalisation of the same images.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
-SMALLEST_PX = 16
-"""Four poolings halve it to 1."""
 FEATURE_PX = 128
 """Smaller images are enlarged to this before `vgg_features`: at 64 px relu5_3 has 4 x 4 places only."""
 MOST_PIXELS = 16 * 256 * 256
@@ -46,18 +44,17 @@ class Vgg16:
 
         The first `blocks` of them. Odd heights and widths are halved downwards. ValueError below 16 px.
         """
-        if min(x.shape[1:3]) < SMALLEST_PX:
-            raise ValueError(f"VGG16 needs images of at least {SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}")
+        if min(x.shape[1:3]) < published.SMALLEST_PX:
+            raise ValueError(
+                f"VGG16 needs images of at least {published.SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}"
+            )
         return _relus(self.convs, x, blocks)
 
 
 @functools.cache
 def _load() -> Vgg16:
-    arrays = published.lpips_arrays()
-    convs = {
-        name: {part: jnp.asarray(arrays[f"{name}/{part}"]) for part in ("kernel", "bias")} for name in published.CONVS
-    }
-    return Vgg16(convs, [jnp.asarray(arrays[name]) for name in published.HEADS])
+    params = published.load_params()
+    return Vgg16({name: params[name] for name in published.CONVS}, params["heads"])
 
 
 def lpips(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, " n"]:

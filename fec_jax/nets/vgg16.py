@@ -1,6 +1,7 @@
-"""VGG16 up to `relu2_2` with ImageNet weights, frozen: the eye of the feature loss (paper, section on losses).
+"""VGG16 with ImageNet weights, frozen: up to `relu2_2` the eye of the feature loss (paper, section on losses).
 
-Simonyan & Zisserman, arXiv:1409.1556. The weights ship with the package; `assets/README.md` says where they come from.
+Simonyan & Zisserman, arXiv:1409.1556. The weights to there ship with the package; `assets/README.md` says
+where they come from. LPIPS sees with all five blocks, see `published`.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from fec_jax.nets import ops, winograd
+from fec_jax.nets import ops, published, winograd
 from fec_jax.types import Params, UserError
 
 FILE = "vgg16_relu2_2.safetensors"
@@ -59,28 +60,43 @@ def parse(data: bytes, where: str) -> dict[str, dict[str, Array]]:
 def relu2_2(
     params: Params, images: Float[Array, "b h w 3"], dtype: DTypeLike = jnp.float32, *, fast: bool = False
 ) -> Float[Array, "b h/2 w/2 128"]:
-    """Activations after the second ReLU of VGG16's second block, float32, not negative.
+    """Activations after the second ReLU of VGG16's second block, not negative: the last of `relus` of two blocks."""
+    return relus(params, images, 2, dtype, fast=fast)[-1]
 
-    Images in [-1, 1], height and width even (else ValueError). `dtype` is the type of the convolutions' inputs and
-    outputs; bfloat16 is meant for accelerators. The gradient goes to the images alone: for `params` it is zero.
+
+def relus(
+    params: Params, images: Float[Array, "b h w 3"], blocks: int, dtype: DTypeLike = jnp.float32, *, fast: bool = False
+) -> list[Float[Array, "b _ _ _"]]:
+    """Activations after the last ReLU of the first `blocks` (1 to 5) blocks, [b, h, w, 64] ... [b, h/16, w/16, 512].
+
+    Float32, not negative. relu1_2, 2_2, 3_3, 4_3, 5_3; `params` has the convolutions up to there: `load_params` those
+    of two blocks, `published.load_params` all. Images in [-1, 1], height and width multiples of 2^(blocks - 1), else
+    ValueError. `dtype` is the type of the convolutions' inputs and outputs; bfloat16 is meant for accelerators. The
+    gradient goes to the images alone: for `params` it is zero.
 
     fast: on CPUs, for float32 and images whose sides are multiples of 8 from 32 px on, by `winograd`, a quarter faster
     there and back, and different by some 1e-5 of the largest activation; else the same.
     """
     h, w = images.shape[1:3]
-    if h % 2 or w % 2:
-        raise ValueError(f"relu2_2 halves the image: height and width must be even, got {h} x {w}")
+    if h % 2 ** (blocks - 1) or w % 2 ** (blocks - 1):
+        raise ValueError(
+            f"{blocks} blocks of VGG16 halve the image {blocks - 1} times: height and width must be multiples of "
+            f"{2 ** (blocks - 1)}, got {h} x {w}"
+        )
     x = (images.astype(jnp.float32) + 1) / 2
     x = (x - jnp.asarray(IMAGENET_MEAN)) / jnp.asarray(IMAGENET_STD)
     x, params = x.astype(dtype), lax.stop_gradient(params)
     suits = x.dtype == jnp.float32 and h % 8 == w % 8 == 0 and min(h, w) >= 32
-    conv = _fast_conv if fast and suits else ops.conv3x3
-    x = _conv_relu(ops.conv3x3, params["conv1_1"], x)
-    x = _conv_relu(conv, params["conv1_2"], x)
-    x = _max_pool2(x)
-    x = _conv_relu(conv, params["conv2_1"], x)
-    x = _conv_relu(conv, params["conv2_2"], x)
-    return x.astype(jnp.float32)
+    found = []
+    for block, (count, _) in enumerate(published.BLOCKS[:blocks], 1):
+        x = _max_pool2(x) if block > 1 else x
+        # Winograd's tiles are of 4 x 4 pixels, and few of them are not worth it.
+        tiled = x.shape[1] % 4 == x.shape[2] % 4 == 0 and min(x.shape[1:3]) >= 16
+        for i in range(1, count + 1):
+            conv = _fast_conv if fast and suits and tiled and x.shape[-1] > 3 else ops.conv3x3
+            x = _conv_relu(conv, params[f"conv{block}_{i}"], x)
+        found.append(x.astype(jnp.float32))
+    return found
 
 
 def _conv_relu(conv: Any, layer: Params, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:

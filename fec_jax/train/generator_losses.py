@@ -18,8 +18,8 @@ from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.recipe import Clock, Given, Recipe
 from fec_jax.types import Images, Params
 
-FEATHER = 16
-"""What a wish asks for fades in from the rim of the hole on over the image's side / 16: a box would be seen."""
+FEATHER = 24
+"""What a wish asks for fades in from the rim of the hole on over the image's side / 24: a box would be seen."""
 
 
 def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
@@ -62,8 +62,7 @@ def g_losses(
         seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
         chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
-        features = functools.partial(vgg16.relu2_2, dtype=recipe.generator.dtype, fast=True)
-        return feature.of_images(features, given.vgg, seen[:some], goal[:some], chunk)
+        return feature.of_images(_distance(recipe), given.vgg, seen[:some], goal[:some], chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
@@ -107,6 +106,14 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = masks.feathered(ex.mask, r // FEATHER)
     return jnp.clip(ex.real + recipe.flip_shift * where * shift, -1, 1)
+
+
+def _distance(recipe: Recipe) -> feature.Distance:
+    """How far apart two batches of images are to VGG16, by the feature loss or by LPIPS."""
+    relus = functools.partial(vgg16.relus, dtype=recipe.generator.dtype, fast=True)
+    if recipe.feature == "lpips":
+        return lambda vgg, x, y: feature.lpips(relus(vgg, x, 5), relus(vgg, y, 5), vgg["heads"])
+    return lambda vgg, x, y: feature.feature(relus(vgg, x, 2)[-1], relus(vgg, y, 2)[-1])
 
 
 def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import dataclasses
 import functools
 import logging
 import time
@@ -175,7 +174,7 @@ class Trainer:
         if key not in self.compiled:
             log.info("compiling %d px, batch %d ...", *key)
             began = time.monotonic()
-            recipe = dataclasses.replace(self.run.recipe, d_terms=phase.row.d_terms)
+            recipe = self.run.recipe_of(phase)
             function = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
             args = (self.state, batch, clock, self.given)
             self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}

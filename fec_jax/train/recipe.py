@@ -34,7 +34,7 @@ class Recipe:
     to most_flips (paper: 1) of them are flipped. flip_shift: where a wish contradicts the photo, reconstruction and
     feature loss ask for the photo moved so many times along the attribute's direction, see `Given`; 0 (paper): for
     the photo. history_share: how often D is shown an older completion. feature_min_px: below it the feature loss is
-    off: VGG16 never saw such sizes.
+    off: VGG16 never saw such sizes. feature: what the feature loss is, the paper's or LPIPS; of the phase.
     feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
     shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
     d_terms: of the phase, see `schedule.Row`.
@@ -66,6 +66,7 @@ class Recipe:
     most_flips: int = 1
     flip_shift: float = 0.0
     history_share: float = 0.5
+    feature: Literal["relu2_2", "lpips"] = "relu2_2"
     feature_min_px: int = 16
     feature_chunk_pixels: int | None = None
     shares_every: int = 16
@@ -84,8 +85,9 @@ class Batch:
 class Given:
     """What every step is given anew and none changes, the same on all devices.
 
-    vgg: parameters of `vgg16.relu2_2`. directions: of the attributes, float32 [n, d, d, 3], what each adds to the
-    average face (`fitting.directions`); None for a recipe whose `flip_shift` is 0.
+    vgg: parameters of `vgg16.relu2_2`; those of `losses.feature.lpips`, of which they are a part, if a phase asks for
+    it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`fitting.directions`);
+    None for a recipe whose `flip_shift` is 0.
     """
 
     vgg: Params

