@@ -22,6 +22,7 @@ from fec_jax.metrics.heldout import Predict
 from fec_jax.metrics.limits import LIMITS
 from fec_jax.metrics.mask_sets import MaskSet, bins
 from fec_jax.metrics.pixel import PIXEL, HostMasks
+from fec_jax.nets import published
 from fec_jax.types import HostAttrs, HostImages, UserError
 
 CHUNK_BYTES = 2**27
@@ -114,7 +115,10 @@ def itself(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
 def per_image(completed: HostImages, real: HostImages, mask: HostMasks) -> dict[str, Float64[np.ndarray, " n"]]:
     """Every figure of a completion and its photo. NaN: does not apply to this image."""
     figures = {name: metric(completed, real, mask) for name, metric in (PIXEL | LIMITS).items()}
-    return figures | {"lpips": perceptual.lpips(completed, real)}
+    return figures | {
+        "lpips": perceptual.lpips(completed, real),
+        "lpips_alex": perceptual.lpips_alex(completed, real),
+    }
 
 
 def measure(bench: Bench, complete: Complete, mask_set: MaskSet, wishes: Wishes = "flipped") -> Measured:

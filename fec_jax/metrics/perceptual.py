@@ -1,4 +1,4 @@
-"""LPIPS, and the features of images, by VGG16 with its published weights. All convolutions in full float32.
+"""LPIPS by VGG16 and AlexNet, and VGG16's features of images. Published weights; convolutions in full float32.
 
 LPIPS: Zhang et al., arXiv:1801.03924, as the package `lpips` 0.1 computes it with net="vgg" and the spatial mean.
 """
@@ -19,6 +19,9 @@ from fec_jax.types import HostImages, Images, Params
 # LPIPS's own constants for images in [-1, 1]; (x - SHIFT) / SCALE is torchvision's normalisation of the same images.
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
+ALEX_CONVS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
+"""Of every convolution of AlexNet: stride, padding, and whether 3x3 max pooling by 2 comes before it."""
+ALEX_SMALLEST_PX = 31
 FEATURE_PX = 128
 """Smaller images are enlarged to this before `vgg_features`: at 64 px relu5_3 has 4 x 4 places only."""
 MOST_PIXELS = 16 * 256 * 256
@@ -71,6 +74,41 @@ def lpips(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, 
     return _batched(distance, batch, a, b).astype(np.float64)
 
 
+def lpips_alex(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, " n"]:
+    """LPIPS by AlexNet, as the package `lpips` 0.1 computes it with net="alex", its default.
+
+    For networks that were trained on VGG16's opinion, by feature loss or LPIPS: these eyes have not been asked before.
+    NaN below 31 px, where AlexNet's strides leave nothing.
+    """
+    if min(a.shape[1:3]) < ALEX_SMALLEST_PX:
+        return np.full(len(a), np.nan)
+    arrays = _alex()
+    heads = [arrays[name] for name in published.HEADS]
+
+    def distance(x: HostImages, y: HostImages) -> Float[Array, " n"]:
+        return _distance(heads, *(_alex_relus(arrays, images.to_float(z)) for z in (x, y)))
+
+    return _batched(distance, batch, a, b).astype(np.float64)
+
+
+@functools.cache
+def _alex() -> Params:
+    return {name: jnp.asarray(array) for name, array in published.alex_arrays().items()}
+
+
+@jax.jit
+def _alex_relus(arrays: Params, x: Images) -> list[Float[Array, "b _ _ _"]]:
+    x = (x - jnp.asarray(SHIFT)) / jnp.asarray(SCALE)
+    relus = []
+    for i, (stride, padding, pooled) in enumerate(ALEX_CONVS, 1):
+        if pooled:
+            x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
+        x = _conv(x, arrays[f"conv{i}/kernel"], stride, [(padding, padding)] * 2)
+        x = jax.nn.relu(x + arrays[f"conv{i}/bias"])
+        relus.append(x)
+    return relus
+
+
 def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]:
     """relu5_3 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
     vgg = Vgg16.load()
@@ -115,18 +153,23 @@ def _relus(convs: Params, x: Images, blocks: int) -> list[Float[Array, "b _ _ _"
             x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
         for i in range(1, count + 1):
             conv = convs[f"conv{block}_{i}"]
-            # Full precision: accelerators would round the operands, and LPIPS would be off in its fourth digit.
-            x = lax.conv_general_dilated(
-                x,
-                conv["kernel"],
-                (1, 1),
-                "SAME",
-                dimension_numbers=("NHWC", "HWIO", "NHWC"),
-                precision=lax.Precision.HIGHEST,
-            )
-            x = jax.nn.relu(x + conv["bias"])
+            x = jax.nn.relu(_conv(x, conv["kernel"], 1, "SAME") + conv["bias"])
         relus.append(x)
     return relus
+
+
+def _conv(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"], stride: int, padding: str | list[tuple[int, int]]
+) -> Float[Array, "b _ _ d"]:
+    # Full precision: accelerators would round the operands, and LPIPS would be off in its fourth digit.
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=lax.Precision.HIGHEST,
+    )
 
 
 @jax.jit

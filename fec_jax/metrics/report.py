@@ -22,12 +22,12 @@ from fec_jax.types import UserError
 DIGITS = 6
 """Significant digits of a figure: more than two runs on different machines agree in."""
 PACKAGES = ("fec-jax", "jax", "jaxlib", "numpy", "scikit-learn", "scikit-image", "opencv-python-headless")
-MAIN = ("psnr_hole", "l1_hole", "ssim_hole", "lpips", "seam", "symmetry", "texture")
+MAIN = ("psnr_hole", "l1_hole", "ssim_hole", "lpips", "lpips_alex", "seam", "symmetry", "texture")
 DISTRIBUTION = ("fid", "kid", "p_ids", "u_ids", "fd_vgg16", "kid_vgg16", "p_ids_vgg16", "u_ids_vgg16")
 PICKED = ("best", "median", "worst")
 READING = (
-    "psnr_hole, ssim_hole: higher is better; l1_hole, lpips and the distances fd, fid, kid: lower is better; "
-    "seam, symmetry, texture: 0 is as the photo"
+    "psnr_hole, ssim_hole: higher is better; l1_hole, lpips (by VGG16), lpips_alex (by AlexNet) and the distances fd, "
+    "fid, kid: lower is better; seam, symmetry, texture: 0 is as the photo"
 )
 
 

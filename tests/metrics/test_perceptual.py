@@ -57,6 +57,42 @@ def test_lpips_equals_a_plain_implementation(arrays):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def numpy_conv(x, kernel, bias, stride, padding):
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    k = len(kernel)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(1, 2))[:, ::stride, ::stride]
+    return np.maximum(np.einsum("nhwcij,ijcd->nhwd", windows, kernel.astype(np.float64), optimize=True) + bias, 0)
+
+
+def numpy_lpips_alex(a, b, arrays):
+    """AlexNet as torchvision has it: pooled after the first and the second convolution."""
+    x = (np.concatenate([a, b]) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    total = 0.0
+    for i, (stride, padding) in enumerate([(4, 2), (1, 2), (1, 1), (1, 1), (1, 1)], 1):
+        x = numpy_conv(x, arrays[f"conv{i}/kernel"], arrays[f"conv{i}/bias"], stride, padding)
+        unit = x / (np.linalg.norm(x, axis=3, keepdims=True) + 1e-10)
+        squares = (unit[: len(a)] - unit[len(a) :]) ** 2
+        total = total + (squares * arrays[f"lin{i}"]).sum(axis=3).mean(axis=(1, 2))
+        if i < 3:
+            x = np.lib.stride_tricks.sliding_window_view(x, (3, 3), axis=(1, 2))[:, ::2, ::2].max(axis=(4, 5))
+    return total
+
+
+def test_lpips_by_alexnet_equals_a_plain_implementation():
+    """Broken: the figure that nothing was trained on is another one than its name says."""
+    a, b = (np.repeat(x, 2, axis=1)[:, :51, :32] for x in (A, B))
+    expected = numpy_lpips_alex(a, b, published.alex_arrays())
+    assert expected.min() > 0.03
+    np.testing.assert_allclose(perceptual.lpips_alex(a, b), expected, atol=1e-4)
+    np.testing.assert_array_equal(perceptual.lpips_alex(a, a), 0)
+
+
+def test_too_small_for_alexnet():
+    """Broken: evaluation at 16 px, which everything else allows, fails; or the figure is of an empty map."""
+    assert np.isnan(perceptual.lpips_alex(A[:, :30], B[:, :30])).all()
+    assert np.isfinite(perceptual.lpips_alex(A[:, :31, :31], B[:, :31, :31])).all()
+
+
 def test_odd_sizes(arrays):
     """Broken: images whose side is no multiple of 16 fail, or are padded and measured wrongly."""
     a, b = A[:1, :17, :19], B[:1, :17, :19]
