@@ -78,6 +78,7 @@ def get_config() -> ConfigDict:
     # Where a wish contradicts the photo, these two losses ask for the photo moved so many times along what the
     # attribute does to the average face [ours]; 0 [paper]: for the photo.
     config.loss.flip_shift = 0.0
+    config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): other numbers for some attributes
     # [paper: 1] how much the attribute loss teaches G where nothing is flipped; less leaves that to the photo
     config.loss.attr_on_kept = 1.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]

@@ -167,11 +167,12 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
     return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
 
 
-def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
-    generator, discriminator = _networks(keys, final_px, num_attrs)
-    if not num_attrs:
+def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
+    generator, discriminator = _networks(keys, final_px, len(names))
+    if not names:
         keys.idle("loss.attr_sees", "photo", "data without attributes")  # it would cost a pass through D
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
+        keys.idle("loss.flip_shift_of", (), "data without attributes")
     sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
     if not 0 < sides[0] <= sides[1]:
         raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
@@ -223,11 +224,28 @@ def _recipe(keys: Keys, final_px: int, num_attrs: int) -> steps.Recipe:
         r1_every=keys.whole("loss.r1_every", 1),
         keep_probability=keys.number("keep_probability", 0, 1),
         most_flips=keys.whole("most_flips", 1),
-        flip_shift=keys.number("loss.flip_shift"),
+        flip_shift=_flip_shift(keys, names),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
         feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
     )
+
+
+def _flip_shift(keys: Keys, names: tuple[str, ...]) -> float | tuple[float, ...]:
+    usual, pairs = keys.number("loss.flip_shift"), keys.get("loss.flip_shift_of", tuple)
+    if not pairs:
+        return usual
+    others: dict[str, float] = {}
+    for pair in pairs:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], int | float)):
+            raise UserError(f"config.loss.flip_shift_of has {pair!r}: write ((name of an attribute, number), ...)")
+        name, times = pair
+        if name not in names:
+            raise UserError(f"config.loss.flip_shift_of has {name!r}: the attributes are {', '.join(names)}")
+        if not 0 <= times < float("inf"):
+            raise UserError(f"config.loss.flip_shift_of has {times} for {name}: it must be at least 0")
+        others[name] = float(times)
+    return tuple(others.get(name, usual) for name in names)
 
 
 def _run(
@@ -239,7 +257,7 @@ def _run(
     config: dict[str, Any],
 ) -> Run:
     return Run(
-        recipe=_recipe(keys, phases[-1].resolution_px, len(names)),
+        recipe=_recipe(keys, phases[-1].resolution_px, names),
         phases=phases,
         warmup_kimg=keys.number("lr_warmup_kimg"),
         seed=keys.whole("seed", 0, 2**31 - 1),

@@ -102,10 +102,10 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
     if directions is None:
         return ex.real
     r = ex.real.shape[1]
-    shift = jnp.tensordot(ex.wanted_attrs - ex.attrs, directions, axes=1)
+    shift = jnp.tensordot(jnp.asarray(recipe.flip_shift) * (ex.wanted_attrs - ex.attrs), directions, axes=1)
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = masks.feathered(ex.mask, r // FEATHER)
-    return jnp.clip(ex.real + recipe.flip_shift * where * shift, -1, 1)
+    return jnp.clip(ex.real + where * shift, -1, 1)
 
 
 def _distance(recipe: Recipe) -> feature.Distance:

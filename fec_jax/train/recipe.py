@@ -32,9 +32,10 @@ class Recipe:
     it every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest
     change is fooled rather than satisfied. keep_probability: of asking for the photo's own attributes; otherwise one
     to most_flips (paper: 1) of them are flipped. flip_shift: where a wish contradicts the photo, reconstruction and
-    feature loss ask for the photo moved so many times along the attribute's direction, see `Given`; 0 (paper): for
-    the photo. history_share: how often D is shown an older completion. feature_min_px: below it the feature loss is
-    off: VGG16 never saw such sizes. feature: what the feature loss is, the paper's or LPIPS; of the phase.
+    feature loss ask for the photo moved so many times along the attribute's direction, see `Given`, one number for
+    all attributes or one for each; 0 (paper): for the photo. history_share: how often D is shown an older
+    completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature: what the
+    feature loss is, the paper's or LPIPS; of the phase.
     feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
     shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
     d_terms: of the phase, see `schedule.Row`.
@@ -64,7 +65,7 @@ class Recipe:
     r1_attr: float = 0.0
     keep_probability: float = 0.5
     most_flips: int = 1
-    flip_shift: float = 0.0
+    flip_shift: float | tuple[float, ...] = 0.0
     history_share: float = 0.5
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     feature_min_px: int = 16

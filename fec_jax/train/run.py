@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
@@ -75,7 +76,7 @@ class Run:
     def given(self) -> Given:
         """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
         vgg = published.load_params() if self._lpips else vgg16.load_params()
-        if not self.recipe.flip_shift:
+        if not self._moves:
             return Given(vgg)
         return Given(vgg, fitting.directions(self.train_source(self.direction_px)))
 
@@ -84,7 +85,11 @@ class Run:
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
         vgg = published.params_shape() if self._lpips else jax.eval_shape(vgg16.load_params)
-        return Given(vgg, directions if self.recipe.flip_shift else None)
+        return Given(vgg, directions if self._moves else None)
+
+    @property
+    def _moves(self) -> bool:
+        return bool(np.any(self.recipe.flip_shift))
 
     @property
     def _lpips(self) -> bool:

@@ -86,6 +86,15 @@ def test_flip_shift_asks_for_the_photo_moved_along_the_direction(size_px):
     assert raw["rec"] == pytest.approx(0.7 * 0.1 * np.mean(signs != 0), rel=1e-4)
 
 
+def test_every_attribute_may_have_its_own_shift():
+    """Broken: one attribute is moved by another's number."""
+    ex = examples_by_hand((True,) * 4)
+    ex = dataclasses.replace(ex, real=0 * ex.real, attrs=jnp.zeros((B, ATTRS)), wanted_attrs=jnp.eye(B, ATTRS))
+    recipe = dataclasses.replace(RECIPE, flip_shift=(2.0, 5.0))
+    goal = generator_losses._goal(recipe, ex, jnp.full((ATTRS, 4, 4, 3), 0.1))
+    np.testing.assert_allclose(goal[:, 1, 1, 0], [0.2, 0.5, 0.0, 0.0], atol=1e-6)
+
+
 def test_what_flip_shift_asks_for_fades_in_from_the_rim():
     """Broken: G is taught to draw the edge of the hole around a wish."""
     px = 64
