@@ -110,10 +110,12 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
 
 def _distance(recipe: Recipe) -> feature.Distance:
     """How far apart two batches of images are to VGG16, by the feature loss or by LPIPS."""
-    relus = functools.partial(vgg16.relus, dtype=recipe.generator.dtype, fast=True)
+    how = {"dtype": recipe.generator.dtype, "fast": True}
     if recipe.feature == "lpips":
-        return lambda vgg, x, y: feature.lpips(relus(vgg, x, 5), relus(vgg, y, 5), vgg["heads"])
-    return lambda vgg, x, y: feature.feature(relus(vgg, x, 2)[-1], relus(vgg, y, 2)[-1])
+        relus = functools.partial(vgg16.relus, blocks=5, **how)
+        return lambda vgg, x, y: feature.lpips(relus(vgg, x), relus(vgg, y), vgg["heads"])
+    relu2_2 = functools.partial(vgg16.relu2_2, **how)
+    return lambda vgg, x, y: feature.feature(relu2_2(vgg, x), relu2_2(vgg, y))
 
 
 def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fec_jax import masks, schedule
+from fec_jax import images, masks, schedule
 from fec_jax.losses.total import Lambdas
 from fec_jax.nets import vgg16
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
-from fec_jax.train import parallel, steps
+from fec_jax.train import examples, parallel, steps
 from fec_jax.train import state as states
 from fec_jax.train.optimizers import Ema
 
@@ -141,3 +141,21 @@ def part(function, recipe):
     # Compiled in haste: it runs once or twice. The option is of the CPU's compiler.
     hasty = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return jax.jit(first, compiler_options=hasty)
+
+
+def examples_by_hand(flipped=(True, False, True, False), resolution_px=4):
+    real = images.to_float(jnp.asarray(batch_at(resolution_px)["real"]))
+    mask = jnp.broadcast_to(masks.center(resolution_px), (B, resolution_px, resolution_px, 1))
+    attrs = jnp.asarray(batch_at()["attrs"], jnp.float32)
+    wish = jnp.asarray(flipped)
+    wanted = jnp.where(wish[:, None] & (jnp.arange(ATTRS) == 0), 1 - attrs, attrs)
+    return examples.Examples(
+        real=real, mask=mask, masked=masks.cut(real, mask), attrs=attrs, wanted_attrs=wanted, flipped=wish
+    )
+
+
+def fake_at(resolution_px=4, seed=3):
+    return jax.random.uniform(jax.random.key(seed), (B, resolution_px, resolution_px, 3), minval=-1.0)
+
+
+STREAM = jnp.arange(B)
