@@ -18,8 +18,8 @@ from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.recipe import Clock, Given, Recipe
 from fec_jax.types import Images, Params
 
-FEATHER = 16
-"""What a wish asks for fades in from the rim of the hole on over the image's side / 16: a box would be seen."""
+FEATHER = 24
+"""What a wish asks for fades in from the rim of the hole on over the image's side / 24: a box would be seen."""
 
 
 def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:

@@ -91,11 +91,11 @@ def test_every_attribute_may_have_its_own_shift():
 
 def test_what_flip_shift_asks_for_fades_in_from_the_rim():
     """Broken: G is taught to draw the edge of the hole around a wish."""
-    px = 32
+    px = 64
     ex = examples_by_hand((True,) * 4, px)
     ex = dataclasses.replace(ex, real=0 * ex.real)
     recipe = dataclasses.replace(RECIPE, flip_shift=2.0)
-    goal = np.abs(generator_losses._goal(recipe, ex, jnp.full((ATTRS, px, px, 3), 0.1)))[:, 16, 6:, 0]
+    goal = np.abs(generator_losses._goal(recipe, ex, jnp.full((ATTRS, px, px, 3), 0.1)))[:, 32, 14:, 0]
     np.testing.assert_allclose(goal[:, :6], np.tile([0, 0, 0.04, 0.12, 0.2, 0.2], (4, 1)), atol=1e-6)
 
 
