@@ -31,7 +31,7 @@ FORMAT_VERSION = "1"
 MAX_PX = 4096
 SHIPPED = "portraits64.safetensors"
 """In the package's `assets`, with a card beside it: what `fec complete` uses when nothing else is named."""
-SHIPPED_SHA256 = "f7a35ab200816615ab1833e92cae6b9ba5de774310cff90e7a6d25c92c84540a"
+SHIPPED_SHA256 = "b71bf77c2ff8aec1f75424d8453127b02e9cb89afb1c0d20929e466a05eca55e"
 
 _G, _D = "generator", "discriminator"
 
