@@ -7,17 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from smallest_step import (
-    LAMBDAS,
-    RECIPE,
-    STREAM,
-    B,
-    clock_at,
-    examples_by_hand,
-    fake_at,
-    part,
-    start,
-)
+from smallest_step import LAMBDAS, RECIPE, STREAM, B, clock_at, examples_by_hand, fake_at, part, start
 
 from fec_jax import images
 from fec_jax.train import history, steps
