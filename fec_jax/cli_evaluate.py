@@ -214,11 +214,12 @@ def _features(inception: Path | None) -> tuple[dict[str, "Features"], dict[str, 
 
 def _classifier(train: "Source") -> Any:
     """Fitted to the attributes of `train`; None if it has none."""
+    from fec_jax.data.source import load_to_fit
     from fec_jax.metrics import attributes
 
     if not train.attribute_names:
         return None
-    photos, labels = train.load(range(min(len(train), attributes.MOST_PHOTOS)))
+    photos, labels = load_to_fit(train)
     typer.echo(f"classifier: learning {labels.shape[1]} attributes from {len(photos)} photos", err=True)
     return attributes.fit(photos, labels, train.attribute_names)
 

@@ -15,6 +15,8 @@ from fec_jax.data.builders.photo import from_png
 from fec_jax.pictures import one_line
 from fec_jax.types import HostAttrs, HostImages, UserError
 
+MOST_FITTED = 4096
+"""Statistics are fitted to so many photos at the most: all of them lie in memory, and so may their features."""
 _KEEP_BYTES = 256 * 2**20
 
 
@@ -36,6 +38,11 @@ class Source(Protocol):
     def license(self) -> str: ...
     def __len__(self) -> int: ...
     def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]: ...
+
+
+def load_to_fit(source: Source) -> tuple[HostImages, HostAttrs]:
+    """What statistics are fitted to: all photos and labels, or the first `MOST_FITTED`, as `Source.load` gives."""
+    return source.load(range(min(len(source), MOST_FITTED)))
 
 
 class PreparedPhotos:

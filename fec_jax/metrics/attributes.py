@@ -17,8 +17,6 @@ from fec_jax.metrics import perceptual
 from fec_jax.metrics.extra import need
 from fec_jax.types import HostAttrs, HostImages, UserError
 
-MOST_PHOTOS = 4096
-"""No more are fitted to: their features would not fit into memory."""
 COMPONENTS = 128
 REGULARISATION = 0.003
 """Inverse strength of the logistic regressions' L2 penalty, of whitened components; chosen on training photos alone."""

@@ -4,14 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fec_jax.data.source import Source
+from fec_jax.data.source import Source, load_to_fit
 from fec_jax.metrics import baselines, evaluation
 from fec_jax.metrics.evaluation import Bench, Complete, Figures, Measured, Wishes
 from fec_jax.metrics.mask_sets import MaskSet
 from fec_jax.types import HostAttrs, HostImages
-
-MOST_FITTED = 4096
-"""Baselines are fitted on so many training photos at the most, the first ones."""
 
 FORMULAS = ("telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
 
@@ -36,7 +33,7 @@ def control_rows(
     `real_halves` has the distribution metrics between every second photo and the others, under "none" for a mask set.
     """
     rows: dict[str, dict[str, Figures]] = {}
-    photos, labels = train.load(range(min(len(train), MOST_FITTED)))
+    photos, labels = load_to_fit(train)
     for name, complete in subjects(photos).items():
         wishes: Wishes = "ignored" if name == "real" else "unjudged"
         rows[name] = {}

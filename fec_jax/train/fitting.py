@@ -3,10 +3,8 @@
 import numpy as np
 from jaxtyping import Float32
 
-from fec_jax.data.source import Source
+from fec_jax.data.source import Source, load_to_fit
 
-MOST_FITTED = 4096
-"""Photos that are looked at, the first ones."""
 DIRECTION_PX = 64
 """Directions are no larger: what an attribute does to the average face has no finer detail."""
 DOUBT = 20.0
@@ -18,7 +16,7 @@ def directions(source: Source) -> Float32[np.ndarray, "n px px 3"]:
 
     In units of [-1, 1] images, symmetric, since photos count mirrored too.
     """
-    photos, labels = source.load(range(min(len(source), MOST_FITTED)))
+    photos, labels = load_to_fit(source)
     known = labels - labels.mean(axis=0)
     weights = np.linalg.solve(known.T @ known + DOUBT * np.eye(known.shape[1]), known.T)
     pixels = photos.reshape(len(photos), -1).astype(np.float32)

@@ -63,5 +63,5 @@ def test_little_is_claimed_of_what_few_photos_show():
 
 def test_directions_are_of_the_first_photos(monkeypatch):
     """Broken: all of a large set is read into memory."""
-    monkeypatch.setattr(fitting, "MOST_FITTED", 50)
+    monkeypatch.setattr("fec_jax.data.source.MOST_FITTED", 50)
     np.testing.assert_array_equal(fitting.directions(Known(400)), fitting.directions(Known(50)))
