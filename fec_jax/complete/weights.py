@@ -31,7 +31,7 @@ FORMAT_VERSION = "1"
 MAX_PX = 4096
 SHIPPED = "portraits64.safetensors"
 """In the package's `assets`, with a card beside it: what `fec complete` uses when nothing else is named."""
-SHIPPED_SHA256 = "b71bf77c2ff8aec1f75424d8453127b02e9cb89afb1c0d20929e466a05eca55e"
+SHIPPED_SHA256 = "56e33109717d7dca60dc8974f2201c84f484194df693b55f3ef3ec2260db30f9"
 
 _G, _D = "generator", "discriminator"
 
