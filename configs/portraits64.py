@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
     config.schedule.px32 = row(1, 24, 1e-3, d_terms=0.3)
     # LPIPS in place of the feature loss: held-out photos get .052 where relu2_2 gets .059, for a tenth of a dB.
     # So few photos are soon known by heart: it ends early, at a fifth of its rate, and is averaged over more.
-    config.schedule.px64 = row(1, 45, 1e-3, 2e-4, d_terms=0.2, lpips=30.0)
+    config.schedule.px64 = row(1, 45, 1e-3, 2e-4, d_terms=0.2, lpips=45.0)
     config.generator.base = 2048  # twice the channels at 32 and 64 px; below, the cap holds
     # Aligned photos stay aligned: moved by 4 % of the side, they take 3 dB from what any regression can say of a hole.
     config.augment.shift = 0.01
@@ -33,9 +33,9 @@ def get_config() -> ConfigDict:
     # not tell whether the photo has them, G hedges, and what it shows unasked must not be twice a smile.
     config.loss.flip_shift_of = (("Smiling", 2.0), ("Eyeglasses", 2.0), ("No_Beard", 2.5), ("Gray_Hair", 5.0))
     config.most_flips = 3
-    config.keep_probability = 0.65
-    config.ema.halflife_kimg = 4.0
-    config.augment.color = 0.15
+    config.keep_probability = 0.7
+    config.ema.halflife_kimg = 6.0
+    config.augment.color = 0.2
     config.loss.update({"adv": 1.0, "attr": 16.0, "feat": 3.0})
     # Only the hole is ever used; half of the batch shows the feature loss enough, at half the cost.
     config.loss.update({"feat_sees": "completed", "feat_share": 0.5})
