@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
     config.loss.update({"flip_shift": 3.0, "rec_on_flipped": 1.0})
     # A smile, glasses and a shaven chin are believed when moved less far than the others need; where the context does
     # not tell whether the photo has them, G hedges, and what it shows unasked must not be twice a smile.
-    config.loss.flip_shift_of = (("Smiling", 2.0), ("Eyeglasses", 2.0), ("No_Beard", 2.5), ("Gray_Hair", 5.0))
+    config.loss.flip_shift_of = (("Smiling", 2.0), ("Eyeglasses", 2.0), ("No_Beard", 2.5), ("Gray_Hair", 6.0))
     config.most_flips = 3
     config.keep_probability = 0.7
     config.ema.halflife_kimg = 6.0
