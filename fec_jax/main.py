@@ -15,7 +15,6 @@ import absl.logging
 from absl import app, flags
 from ml_collections import config_flags
 
-from fec_jax import pages
 from fec_jax.types import UserError
 
 log = logging.getLogger("fec_jax")
@@ -41,8 +40,10 @@ def main(argv: Sequence[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
     _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
-    from fec_jax import binding, build, reporting
+    from fec_jax.config import build
+    from fec_jax.estimate import startup
     from fec_jax.train import hosts, loop
+    from fec_jax.train.workdir import bind
 
     workdir = Path(str(_WORKDIR.value))
     try:
@@ -57,13 +58,13 @@ def main(argv: Sequence[str]) -> None:
         with hosts.all_or_none():
             run = build.build(_CONFIG.value)
         if hosts.first():
-            for line in reporting.lines(run):
+            for line in startup.lines(run):
                 log.info(line)
         else:
             log.setLevel(logging.WARNING)  # the first process tells what all do
         with hosts.all_or_none():
             if hosts.first():
-                binding.bind(run, workdir)
+                bind(run, workdir)
         hosts.check_shared(workdir / "config.json")
         loop.train(run, workdir)
         hosts.leave()
@@ -110,5 +111,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    pages.restart_with_large_pages()
     run()

@@ -12,7 +12,8 @@ import pytest
 import typer.main
 from ml_collections import ConfigDict
 
-from fec_jax import cli, main
+from fec_jax import main
+from fec_jax.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "configs/README.md", "experiments/README.md")

@@ -23,10 +23,11 @@ from types import ModuleType
 from typing import Any, cast
 
 from absl import flags
+from flax.traverse_util import flatten_dict
 from ml_collections import config_flags
 
-from fec_jax import build, schedule
-from fec_jax.keys import flatten
+from fec_jax import schedule
+from fec_jax.config import build
 from fec_jax.types import UserError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -166,10 +167,10 @@ def _check_folder(planned: Planned) -> None:
     if not path.exists():
         return
     try:
-        before = dict(flatten(json.loads(path.read_text())))
+        before = flatten_dict(json.loads(path.read_text()), sep=".")
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{path} cannot be read ({error}): remove that folder, or use another --out") from error
-    now = dict(flatten(planned.config))
+    now = flatten_dict(planned.config, sep=".")
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key, "absent"), now.get(key, "absent")
         if old != new:

@@ -1,6 +1,6 @@
 """Reading and writing photos and masks: every kind of file becomes one `Photo`, or one clear error.
 
-Files are opened as `pictures` does it, like training photos; what the network sees is the same as in training.
+Files are opened as `io.pictures` does it, like training photos; what the network sees is the same as in training.
 
 | the file holds                   | kept as     | remark                                                          |
 | -------------------------------- | ----------- | --------------------------------------------------------------- |
@@ -28,8 +28,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 from PIL import Image, PngImagePlugin
 
-from fec_jax import pictures
-from fec_jax.complete import files
+from fec_jax.io import output, pictures
 from fec_jax.types import UserError
 
 _SOFTWARE = 0x0131  # EXIF tag
@@ -116,7 +115,7 @@ def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False) -> Boo
 def check_output(path: Path, force: bool, inputs: tuple[Path, ...] = ()) -> None:
     """Refuses, before any work is done, an output that cannot be lossless, is an input, or is taken.
 
-    Raises UserError, as `files.check_free` does too.
+    Raises UserError, as `output.check_free` does too.
     """
     if path.suffix.lower() not in (".png", ".webp"):
         raise UserError(
@@ -125,7 +124,7 @@ def check_output(path: Path, force: bool, inputs: tuple[Path, ...] = ()) -> None
         )
     if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
         raise UserError(f"cannot write {path}: it is an input, and would be lost; choose another name")
-    files.check_free(path, force)
+    output.check_free(path, force)
 
 
 def write_photo(path: Path, photo: Photo, software: str) -> None:
@@ -156,7 +155,7 @@ def write_photo(path: Path, photo: Photo, software: str) -> None:
         text = PngImagePlugin.PngInfo()
         text.add_text("Software", software)
         _encode(path, image, buffer, format="PNG", pnginfo=text, icc_profile=photo.icc)
-    files.write_aside(path, buffer.getvalue())
+    output.write_aside(path, buffer.getvalue())
 
 
 def _open(path: Path, what: str) -> Image.Image:

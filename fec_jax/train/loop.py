@@ -13,13 +13,14 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data import pipeline
-from fec_jax.placing import locked
-from fec_jax.train import checkpointing, hosts, parallel, steps, writers
+from fec_jax.io.lock import locked
+from fec_jax.train import hosts, parallel, steps, writers
 from fec_jax.train import state as states
+from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.progress import Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
-from fec_jax.train.viewing import Viewer, report
+from fec_jax.train.viewer import Viewer, report
 from fec_jax.types import UserError
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,7 @@ class Trainer:
             # takes some longer than others, Gloo would give up on the last ones after 30 s.
             jax.block_until_ready(self.count(False))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
-        self.checkpoints = checkpointing.Checkpoints(
-            workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders
-        )
+        self.checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders)
         self.given = parallel.replicate(run.given(), self.mesh)
         self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)

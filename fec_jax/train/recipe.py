@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import flax.struct
 
-from fec_jax import masks
 from fec_jax.losses.total import Lambdas
+from fec_jax.masks.sampler import MaskSampler
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.train import optimizers
@@ -44,7 +44,7 @@ class Recipe:
     generator: Generator
     discriminator: Discriminator
     mask_px: int
-    sampler: masks.MaskSampler = masks.MaskSampler()
+    sampler: MaskSampler = MaskSampler()
     lambdas: Lambdas = Lambdas()
     g_adam: optimizers.Adam = optimizers.Adam()
     d_adam: optimizers.Adam = optimizers.Adam()
@@ -87,7 +87,7 @@ class Given:
     """What every step is given anew and none changes, the same on all devices.
 
     vgg: parameters of `vgg16.relu2_2`; those of `losses.feature.lpips`, of which they are a part, if a phase asks for
-    it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`fitting.directions`);
+    it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`train.directions`);
     None for a recipe whose `flip_shift` is 0.
     """
 

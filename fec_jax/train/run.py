@@ -10,10 +10,10 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.nets import published, vgg16
-from fec_jax.train import fitting, parallel
+from fec_jax.train import directions, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Given, Recipe
+from fec_jax.weights import published
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,20 +71,20 @@ class Run:
     @property
     def direction_px(self) -> int:
         """Side of the attributes' directions."""
-        return min(self.phases[-1].resolution_px, fitting.DIRECTION_PX)
+        return min(self.phases[-1].resolution_px, directions.DIRECTION_PX)
 
     def given(self) -> Given:
         """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
-        vgg = published.load_params() if self._lpips else vgg16.load_params()
+        vgg = published.load_params() if self._lpips else published.load_relu2_2()
         if not self._moves:
             return Given(vgg)
-        return Given(vgg, fitting.directions(self.train_source(self.direction_px)))
+        return Given(vgg, directions.directions(self.train_source(self.direction_px)))
 
     def given_shape(self) -> Given:
         """`given` as `jax.ShapeDtypeStruct`s; no data is read."""
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
-        vgg = published.params_shape() if self._lpips else jax.eval_shape(vgg16.load_params)
+        vgg = published.params_shape() if self._lpips else jax.eval_shape(published.load_relu2_2)
         return Given(vgg, directions if self._moves else None)
 
     @property

@@ -13,9 +13,9 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from fec_jax import masks
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
+from fec_jax.masks import holes
 from fec_jax.train import examples, history, optimizers
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.generator_losses import g_losses, shown_to_d
@@ -92,7 +92,7 @@ def d_step(
     b = real.shape[0]
     seen, labelled = [real, shown], slice(0, b)
     if recipe.attr_sees == "transplanted":
-        foreign = masks.paste(ex.real, _neighbours(ex.real, axis), ex.mask)
+        foreign = holes.paste(ex.real, _neighbours(ex.real, axis), ex.mask)
         seen.append(recipe.d_augment(foreign, keys(Purpose.D_AUGMENT_TRANSPLANTED)))
         labelled = slice(2 * b, 3 * b)
 

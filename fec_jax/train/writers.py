@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
 from fec_jax import images
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ import numpy as np
 import tiny
 
 from fec_jax.data import pipeline
-from fec_jax.train import checkpointing, parallel, steps
+from fec_jax.train import parallel, steps
+from fec_jax.train.checkpoints import Checkpoints
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
@@ -69,7 +70,7 @@ def main(folder):
     record("moved", [(four, "shard_map", 2), (one, "shard_map", 1)])
     np.savez(folder / "results.npz", **results)
 
-    checkpoints = checkpointing.Checkpoints(folder / "checkpoints")
+    checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(int(state.nimg), parallel.place(state, four), {})
     checkpoints.close()
 
