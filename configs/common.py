@@ -14,12 +14,15 @@ def row(
     lr_end: float | None = None,
     d_terms: float = 1.0,
     lpips: float = 0.0,
+    adv: float = 1.0,
+    noise: float = 1.0,
 ) -> ConfigDict:
     """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
 
     The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
     adversarial and attribute loss at this resolution. `lpips`: weight of LPIPS (Zhang et al. 2018), which then takes
-    the place of the feature loss, from 16 px on; it needs the extra `eval`.
+    the place of the feature loss, from 16 px on; it needs the extra `eval`. `adv` is a further factor of G's adversarial
+    loss alone, `noise` one of `config.d_augment.noise`: what hides fine texture from D is wanted where there is none.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
@@ -28,6 +31,8 @@ def row(
     config.lr_end = float(lr if lr_end is None else lr_end)
     config.d_terms = float(d_terms)
     config.lpips = float(lpips)
+    config.adv = float(adv)
+    config.noise = float(noise)
     return config
 
 
@@ -104,11 +109,14 @@ def get_config() -> ConfigDict:
     # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
     config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35})
     config.mask.update({"center_share": 0.0, "wide_share": 0.0})  # centre squares of 1/2 and 3/4 of the side instead
+    # [ours] Brush strokes and boxes anywhere instead, their area uniform between these shares of the image.
+    config.mask.update({"stroke_share": 0.0, "box_share": 0.0, "min_area": 0.05, "max_area": 0.6})
     config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped,
     config.most_flips = 1  # [paper] or one to so many at once [ours]
 
-    config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos
-    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0})  # [ours; Zhao et al. 2020] of all D sees
+    config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0, "scale": 0.0})  # [ours] of the photos
+    # [ours; Zhao et al. 2020] of all D sees
+    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0, "cutout": 0.0})
     # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D is shown one.
     config.history = ConfigDict({"depth": 8, "share": 0.5})
 

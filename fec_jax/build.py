@@ -92,6 +92,8 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
             batch=keys.whole(f"batch.px{px}", 1),
             d_terms=keys.number(f"schedule.px{px}.d_terms"),
             lpips=_lpips(keys, px),
+            adv=keys.number(f"schedule.px{px}.adv"),
+            noise=keys.number(f"schedule.px{px}.noise"),
         )
         for px in sizes
     ]
@@ -176,6 +178,9 @@ def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
     sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
     if not 0 < sides[0] <= sides[1]:
         raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
+    areas = keys.number("mask.min_area", 0.01, 0.95), keys.number("mask.max_area", 0.01, 0.95)
+    if areas[0] > areas[1]:
+        raise UserError(f"config.mask.min_area and max_area are {areas}: they must be in this order")
 
     def adam(name: str) -> optimizers.Adam:
         return optimizers.Adam(
@@ -195,6 +200,10 @@ def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
             threshold=keys.number("mask.threshold", 0, 0.95),
             center_share=keys.number("mask.center_share", 0, 1),
             wide_share=keys.number("mask.wide_share", 0, 1),
+            stroke_share=keys.number("mask.stroke_share", 0, 1),
+            box_share=keys.number("mask.box_share", 0, 1),
+            min_area=areas[0],
+            max_area=areas[1],
         ),
         lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
         g_adam=adam("g_adam"),
@@ -205,10 +214,12 @@ def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
             mirror=keys.get("augment.mirror", bool),
             color=keys.number("augment.color", 0, 1),
             shift=keys.number("augment.shift", 0, 0.5),
+            scale=keys.number("augment.scale", 0, 0.5),
         ),
         d_augment=Augment(
             color=keys.number("d_augment.color", 0, 1),
             shift=keys.number("d_augment.shift", 0, 0.5),
+            cutout=keys.number("d_augment.cutout", 0, 1),
             noise=keys.number("d_augment.noise"),
         ),
         d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),

@@ -19,6 +19,8 @@ class Row:
     `lr_end` within the stable phase. d_terms: factor of G's two losses that come from D (adversarial and attribute) at
     this resolution: D sees more and more as it grows, and with one weight throughout its say grows with it.
     lpips: weight at this resolution of LPIPS, which then takes the place of the feature loss; 0: the feature loss.
+    adv: a further factor of the adversarial loss alone. noise: factor of the noise on what D sees: it hides fine
+    texture where there is some to judge.
     """
 
     resolution_px: int
@@ -29,6 +31,8 @@ class Row:
     lr_end: float
     d_terms: float = 1.0
     lpips: float = 0.0
+    adv: float = 1.0
+    noise: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,10 +63,12 @@ class Run:
     def recipe_of(self, phase: schedule.Phase) -> Recipe:
         """The recipe, with what the phase's row of the schedule says."""
         row = phase.row
-        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms)
+        d_augment = dataclasses.replace(self.recipe.d_augment, noise=self.recipe.d_augment.noise * row.noise)
+        lambdas = dataclasses.replace(self.recipe.lambdas, adv=self.recipe.lambdas.adv * row.adv)
+        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms, d_augment=d_augment, lambdas=lambdas)
         if not row.lpips:
             return recipe
-        return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(recipe.lambdas, feat=row.lpips))
+        return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(lambdas, feat=row.lpips))
 
     @property
     def direction_px(self) -> int:
