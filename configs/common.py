@@ -93,6 +93,8 @@ def get_config() -> ConfigDict:
     config.loss.attr_sees = "photo"
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
     config.loss.feat_share = 1.0  # [ours] part of the batch that the feature loss looks at; less is cheaper
+    # [ours] Side of a square window, anywhere, that the feature loss sees of larger images: cheaper; 0: all of them.
+    config.loss.feat_px = 0
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
     # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
     # Karras et al. 2020). 0: none.

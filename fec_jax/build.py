@@ -226,6 +226,7 @@ def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
         attr_sees=keys.one_of("loss.attr_sees", ("photo", "transplanted")),
         feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
         feat_share=keys.number("loss.feat_share", 0, 1),
+        feat_px=_feat_px(keys),
         adversarial=keys.one_of("loss.adversarial", KINDS),
         rec_alpha=keys.number("loss.rec_alpha", 0, 1),
         rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
@@ -240,6 +241,13 @@ def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
         feature_min_px=keys.whole("loss.feature_min_px", 4),
         feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
     )
+
+
+def _feat_px(keys: Keys) -> int:
+    side, smallest = keys.whole("loss.feat_px"), max(published.SMALLEST_PX, keys.whole("loss.feature_min_px", 4))
+    if 0 < side < smallest:
+        raise UserError(f"config.loss.feat_px is {side}: below {smallest} px there is no feature loss; use 0 for all")
+    return side
 
 
 def _flip_shift(keys: Keys, names: tuple[str, ...]) -> float | tuple[float, ...]:

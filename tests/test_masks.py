@@ -124,6 +124,60 @@ def test_center_share():
     assert is_square(sheet, 0.75) == pytest.approx(0.2, abs=0.06)
 
 
+@pytest.mark.parametrize("share", ["stroke_share", "box_share"])
+def test_strokes_and_boxes_have_the_area_asked_for(share):
+    """Broken: training never sees small or large holes of this kind, or sees empty and full ones."""
+    sampler = masks.MaskSampler(**{share: 1.0}, min_area=0.05, max_area=0.6)
+    area = np.asarray(jax.jit(lambda k: sampler(k, PX))(jax.random.split(jax.random.key(3), 400))).mean(axis=(1, 2, 3))
+    assert 0.03 < area.min() < 0.08
+    assert 0.57 < area.max() < 0.63
+    assert area.mean() == pytest.approx(0.325, abs=0.03)
+
+
+def test_boxes_lie_anywhere_and_are_whole():
+    """Broken: a box has holes, is cut off at the border, keeps to one place, or is always square."""
+    make = jax.jit(jax.vmap(lambda key: masks.box(key, PX, 0.25)))
+    sheet = np.asarray(make(jax.random.split(jax.random.key(3), 400)))[..., 0]
+    top, height, left, width = extent(sheet)
+    np.testing.assert_array_equal(sheet.sum(axis=(1, 2)), height * width)
+    assert (np.abs(height * width / PX**2 - 0.25) < 0.03).all()
+    assert (top == 0).any()
+    assert (top + height == PX).any()
+    assert left.std() > 5
+    assert 0.45 < (height / width).min() < 0.6
+    assert 1.7 < (height / width).max() < 2.2
+
+
+def test_strokes_are_round_and_of_few_pieces():
+    """Broken: strokes are dots all over or boxes: a stroke's hole fills its box in part, and its edge is short."""
+    make = jax.jit(jax.vmap(lambda key: masks.strokes(key, PX, 0.15)))
+    sheet = np.asarray(make(jax.random.split(jax.random.key(3), 100)))[..., 0]
+    assert set(np.unique(sheet)) == {0.0, 1.0}
+    assert np.abs(sheet.mean(axis=(1, 2)) - 0.15).max() < 0.03
+    _, height, _, width = extent(sheet)
+    assert (sheet.sum(axis=(1, 2)) / (height * width)).mean() < 0.7
+    edge = np.abs(np.diff(sheet, axis=1)).sum(axis=(1, 2)) + np.abs(np.diff(sheet, axis=2)).sum(axis=(1, 2))
+    assert edge.max() < 10 * PX
+    assert len({m.tobytes() for m in sheet}) == 100
+
+
+def test_all_kinds_of_masks_come_as_often_as_asked():
+    """Broken: strokes or boxes take the place of centre squares, or the paper's masks never come."""
+    sampler = masks.MaskSampler(center_share=0.2, wide_share=0.2, stroke_share=0.2, box_share=0.2, max_area=0.2)
+    sheet = np.asarray(jax.jit(lambda k: sampler(k, PX))(jax.random.split(jax.random.key(4), 600)))[..., 0]
+    assert (sheet == np.asarray(masks.center(PX))[..., 0]).all(axis=(1, 2)).mean() == pytest.approx(0.2, abs=0.06)
+    assert (sheet == np.asarray(masks.center(PX, masks.WIDE))[..., 0]).all(axis=(1, 2)).mean() == pytest.approx(
+        0.2, abs=0.06
+    )
+    _, height, _, width = extent(sheet)
+    small = sheet.mean(axis=(1, 2)) < 0.205
+    boxes = small & (sheet.sum(axis=(1, 2)) == height * width)
+    assert boxes.mean() == pytest.approx(0.2, abs=0.06)
+    others = drawn(0.3, 0.75, 0.35)
+    of_paper = 0.2 * (others.mean(axis=(1, 2)) < 0.205).mean()
+    assert small.mean() - boxes.mean() == pytest.approx(0.2 + of_paper, abs=0.06)
+
+
 def test_wide_square_by_hand():
     """Broken: the wide square is not three quarters of the side: 2 .. 13 of 16 rows and columns."""
     expected = np.zeros((16, 16, 1))

@@ -30,6 +30,7 @@ class Purpose(enum.IntEnum):
     G_AUGMENT = 6
     R1 = 7
     D_AUGMENT_TRANSPLANTED = 8
+    FEATURE_WINDOW = 9
 
 
 @flax.struct.dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from fec_jax import images, masks
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
@@ -61,8 +61,12 @@ def g_losses(
     def feat(x: Images) -> Float[Array, " some"]:
         seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
-        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
-        return feature.of_images(_distance(recipe), given.vgg, seen[:some], goal[:some], chunk)
+        seen, asked, side = seen[:some], goal[:some], resolution_px
+        if 0 < recipe.feat_px < resolution_px:
+            window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
+            seen, asked, side = _windows(seen, asked, window_keys, recipe.feat_px)
+        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // side**2)
+        return feature.of_images(_distance(recipe), given.vgg, seen, asked, chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
@@ -106,6 +110,18 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = masks.feathered(ex.mask, r // FEATHER)
     return jnp.clip(ex.real + where * shift, -1, 1)
+
+
+def _windows(
+    x: Images, y: Images, keys: Key[Array, " b"], side_px: int
+) -> tuple[Float[Array, "b {side_px} {side_px} 3"], Float[Array, "b {side_px} {side_px} 3"], int]:
+    """The same square of both images of each pair, anywhere; and its side."""
+
+    def one(x: Float[Array, "h h 3"], y: Float[Array, "h h 3"], key: Key[Array, ""]) -> tuple[Array, Array]:
+        top, left = jax.random.randint(key, (2,), 0, x.shape[0] - side_px + 1)
+        return tuple(lax.dynamic_slice(image, (top, left, 0), (side_px, side_px, 3)) for image in (x, y))
+
+    return *jax.vmap(one)(x, y, keys), side_px
 
 
 def _distance(recipe: Recipe) -> feature.Distance:

@@ -22,7 +22,8 @@ class Recipe:
     completed ones. attr_sees: what D's attribute head learns from: photos (paper), or what they have in the hole,
     in the context of another photo: the head then looks where G can do something about it, and not at a tie, which
     G cannot take away, to tell a man from a woman. feat_sees: as d_sees, for the feature loss. feat_share: the
-    part of the batch that the feature loss looks at: half of it is right on average, at half the cost. adversarial:
+    part of the batch that the feature loss looks at: half of it is right on average, at half the cost. feat_px: of
+    larger images it looks at a square window of this side, its place drawn anew each time; 0: at all. adversarial:
     kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how
     strongly, from 0 to 1 (paper), examples whose wish differs from the photo are still drawn to the photo inside
     the hole. attr_on_kept: how strongly, from 0 to 1 (paper), the attribute loss teaches G at the other examples,
@@ -56,6 +57,7 @@ class Recipe:
     attr_sees: Literal["photo", "transplanted"] = "photo"
     feat_sees: Literal["fake", "completed"] = "fake"
     feat_share: float = 1.0
+    feat_px: int = 0
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     rec_alpha: float = 0.7
     rec_on_flipped: float = 1.0

@@ -207,3 +207,20 @@ def test_the_feature_loss_of_a_part_of_the_batch():
     half, _, _ = g_losses(ex, fake, dataclasses.replace(RECIPE, feat_share=0.5), only(feat=1.0))
     np.testing.assert_allclose(half[: B // 2], 2 * whole[: B // 2], rtol=1e-4, atol=1e-8)
     assert not np.asarray(half[B // 2 :]).any()
+
+
+def test_the_feature_loss_of_a_window():
+    """Broken: `feat_px` is a dead knob, the two images are not compared in the same place, or it is always one place."""
+    ex, fake = examples_by_hand(), fake_at()
+    windowed = dataclasses.replace(RECIPE, feat_px=2)
+    grad, _, _ = g_losses(ex, fake, windowed, only(feat=1.0))
+    seen = np.abs(np.asarray(grad)).sum(axis=3) > 0
+    corners = []
+    for rows, columns in ((s.any(axis=1).nonzero()[0], s.any(axis=0).nonzero()[0]) for s in seen):
+        assert np.ptp(rows) <= 1
+        assert np.ptp(columns) <= 1
+        corners.append((rows[0], columns[0]))
+    assert len(set(corners)) > 1
+    same, raw, _ = g_losses(ex, ex.real, windowed, only(feat=1.0))
+    assert raw["feat"] == pytest.approx(0, abs=1e-6)
+    assert not np.asarray(same).any()
