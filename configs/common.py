@@ -21,8 +21,8 @@ def row(
 
     The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
     adversarial and attribute loss at this resolution. `lpips`: weight of LPIPS (Zhang et al. 2018), which then takes
-    the place of the feature loss, from 16 px on; it needs the extra `eval`. `adv` is a further factor of G's adversarial
-    loss alone, `noise` one of `config.d_augment.noise`: what hides fine texture from D is wanted where there is none.
+    the place of the feature loss, from 16 px on; it needs the extra `eval`. `adv` is a further factor of the
+    adversarial loss alone, `noise` one of `config.d_augment.noise`: less of it where D is to judge fine texture.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)

@@ -60,9 +60,7 @@ class MaskSampler:
             choice = jax.random.uniform(k_choice)
             squares = self.center_share + self.wide_share
             if self.stroke_share or self.box_share:
-                area = jax.random.uniform(
-                    jax.random.fold_in(key, 1), minval=self.min_area, maxval=self.max_area
-                )
+                area = jax.random.uniform(jax.random.fold_in(key, 1), minval=self.min_area, maxval=self.max_area)
                 up_to = squares + self.box_share
                 mask = jnp.where(choice < up_to + self.stroke_share, strokes(k_shape, size_px, area), mask)
                 mask = jnp.where(choice < up_to, box(k_shape, size_px, area), mask)
@@ -121,9 +119,7 @@ def box(key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float) -> Fl
     return (rows[:, None] & columns[None, :]).astype(jnp.float32)[:, :, None]
 
 
-def strokes(
-    key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float
-) -> Float[Array, "{size_px} {size_px} 1"]:
+def strokes(key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float) -> Float[Array, "{size_px} {size_px} 1"]:
     """Brush strokes over a share `area` of the image, in (0, 1): all that is near enough to some broken lines.
 
     One to `STROKES` lines start anywhere, each of one to `PIECES` pieces, whose directions are uniform and whose

@@ -210,7 +210,7 @@ def test_the_feature_loss_of_a_part_of_the_batch():
 
 
 def test_the_feature_loss_of_a_window():
-    """Broken: `feat_px` is a dead knob, the two images are not compared in the same place, or it is always one place."""
+    """Broken: `feat_px` is a dead knob, two images are compared in different places, or all in the same one."""
     ex, fake = examples_by_hand(), fake_at()
     windowed = dataclasses.replace(RECIPE, feat_px=2)
     grad, _, _ = g_losses(ex, fake, windowed, only(feat=1.0))
