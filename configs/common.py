@@ -14,12 +14,15 @@ def row(
     lr_end: float | None = None,
     d_terms: float = 1.0,
     lpips: float = 0.0,
+    adv: float = 1.0,
+    noise: float = 1.0,
 ) -> ConfigDict:
     """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
 
     The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
     adversarial and attribute loss at this resolution. `lpips`: weight of LPIPS (Zhang et al. 2018), which then takes
-    the place of the feature loss, from 16 px on; it needs the extra `eval`.
+    the place of the feature loss, from 16 px on; it needs the extra `eval`. `adv` is a further factor of the
+    adversarial loss alone, `noise` one of `config.d_augment.noise`: less of it where D is to judge fine texture.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
@@ -28,6 +31,8 @@ def row(
     config.lr_end = float(lr if lr_end is None else lr_end)
     config.d_terms = float(d_terms)
     config.lpips = float(lpips)
+    config.adv = float(adv)
+    config.noise = float(noise)
     return config
 
 
@@ -79,15 +84,12 @@ def get_config() -> ConfigDict:
     # attribute does to the average face [ours]; 0 [paper]: for the photo.
     config.loss.flip_shift = 0.0
     config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): other numbers for some attributes
-    # [paper: 1] how much the attribute loss teaches G where nothing is flipped; less leaves that to the photo
-    config.loss.attr_on_kept = 1.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
-    # What D's attribute head learns from: [paper] the "photo"; "transplanted" [ours]: the hole's part of it in another
-    # photo's context, so that it looks where G can do something.
-    config.loss.attr_sees = "photo"
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
     config.loss.feat_share = 1.0  # [ours] part of the batch that the feature loss looks at; less is cheaper
+    # [ours] Side of a square window, anywhere, that the feature loss sees of larger images: cheaper; 0: all of them.
+    config.loss.feat_px = 0
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
     # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
     # Karras et al. 2020). 0: none.
@@ -99,16 +101,19 @@ def get_config() -> ConfigDict:
     config.g_adam = ConfigDict({"b1": 0.9, "b2": 0.99, "eps": 1e-8})
     config.d_adam = ConfigDict({"b1": 0.5, "b2": 0.99, "eps": 1e-8})
     config.d_lr_factor = 1.0  # D's learning rate, in units of G's
-    config.ema = ConfigDict({"halflife_kimg": 10.0, "rampup": 0.05})  # [ours; Karras et al. 2020]
+    config.ema = ConfigDict({"halflife_kimg": 10.0})  # [ours; Karras et al. 2020]
 
     # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
     config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35})
     config.mask.update({"center_share": 0.0, "wide_share": 0.0})  # centre squares of 1/2 and 3/4 of the side instead
+    # [ours] Brush strokes and boxes anywhere instead, their area uniform between these shares of the image.
+    config.mask.update({"stroke_share": 0.0, "box_share": 0.0, "min_area": 0.05, "max_area": 0.6})
     config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped,
     config.most_flips = 1  # [paper] or one to so many at once [ours]
 
-    config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0})  # [ours] of the photos
-    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0})  # [ours; Zhao et al. 2020] of all D sees
+    config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0, "scale": 0.0})  # [ours] of the photos
+    # [ours; Zhao et al. 2020] of all D sees
+    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0, "cutout": 0.0})
     # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D is shown one.
     config.history = ConfigDict({"depth": 8, "share": 0.5})
 

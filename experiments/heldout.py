@@ -20,7 +20,7 @@ from experiments.sweeps import judge as drawn_judge
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.metrics import heldout
-from fec_jax.train.viewer import report
+from fec_jax.train.viewer import print_figures
 from fec_jax.weights.load import predictor, weights_from
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     else:
         train, test = SyntheticFaces(2048, px, split="train"), SyntheticFaces(128, px, split="test")
     result = figures(args.weights, train, test, judge)
-    report(result, lambda text, *values: print(text % values), resolution_px=px)
+    print_figures(result, lambda text, *values: print(text % values), resolution_px=px)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 

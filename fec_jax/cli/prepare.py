@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make training data sets from photos.")
 
-Source = Annotated[Path, typer.Argument(help="The folder with the photos.")]
+PhotoFolder = Annotated[Path, typer.Argument(help="The folder with the photos.")]
 Out = Annotated[Path, typer.Option(help="Where to put the data sets; the same command goes on after an interruption.")]
 Resolution = Annotated[
     int, typer.Option(help="Largest resolution in px, a power of two; the smaller ones come with it.")
@@ -20,7 +20,7 @@ Keep = Annotated[str | None, typer.Option(metavar="NAME,NAME", help="Attributes 
 
 @app.command("folder")
 def prepare_folder(
-    src: Source,
+    src: PhotoFolder,
     out: Out,
     resolution: Resolution,
     attributes: Annotated[
@@ -34,12 +34,12 @@ def prepare_folder(
     from fec_jax.data import prepare
 
     license = license or prepare.UNSTATED_LICENSE
-    _report(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license))
+    _say(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license))
 
 
 @app.command("celebamask-hq")
 def prepare_celebamask_hq(
-    src: Source,
+    src: PhotoFolder,
     out: Out,
     resolution: Resolution,
     partition: Annotated[
@@ -50,21 +50,21 @@ def prepare_celebamask_hq(
     """Prepare the CelebAMask-HQ folder."""
     from fec_jax.data import prepare
 
-    _report(prepare.prepare_celebamask_hq(src, out, resolution, partition, keep=_names(keep)))
+    _say(prepare.prepare_celebamask_hq(src, out, resolution, partition, keep=_names(keep)))
 
 
 @app.command("celeb_a")
-def prepare_celeb_a(src: Source, out: Out, resolution: Resolution, keep: Keep = None) -> None:
+def prepare_celeb_a(src: PhotoFolder, out: Out, resolution: Resolution, keep: Keep = None) -> None:
     """Prepare CelebA, from its own folder or from TFDS's."""
     from fec_jax.data import prepare
 
-    _report(prepare.prepare_celeb_a(src, out, resolution, keep=_names(keep)))
+    _say(prepare.prepare_celeb_a(src, out, resolution, keep=_names(keep)))
 
 
 def _names(keep: str | None) -> list[str] | None:
     return None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
 
 
-def _report(report: "PrepareReport") -> None:
+def _say(report: "PrepareReport") -> None:
     for line in report.lines():
         typer.echo(line)

@@ -11,19 +11,14 @@ from ml_collections import ConfigDict
 
 from fec_jax import schedule
 from fec_jax.config.keys import Keys
+from fec_jax.config.recipe import read_recipe
 from fec_jax.data.pooled import Pooled
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic.source import SyntheticFaces
-from fec_jax.losses.adversarial import KINDS
-from fec_jax.losses.total import Lambdas
 from fec_jax.masks import sets as mask_sets
-from fec_jax.masks.sampler import MaskSampler
 from fec_jax.metrics.extra import need
 from fec_jax.nets import layers, vgg16
-from fec_jax.nets.discriminator import Discriminator
-from fec_jax.nets.generator import Generator, Skip
-from fec_jax.train import optimizers, parallel, steps
-from fec_jax.train.augment import Augment
+from fec_jax.train import parallel
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
 
@@ -93,6 +88,8 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
             batch=keys.whole(f"batch.px{px}", 1),
             d_terms=keys.number(f"schedule.px{px}.d_terms"),
             lpips=_lpips(keys, px),
+            adv=keys.number(f"schedule.px{px}.adv"),
+            noise=keys.number(f"schedule.px{px}.noise"),
         )
         for px in sizes
     ]
@@ -146,109 +143,6 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
     return prepared(train), prepared(test)
 
 
-def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
-    dtype = keys.one_of("dtype", ("float32", "bfloat16"))
-    growth = keys.one_of("growth", get_args(layers.Growth))
-    remat_min_px = keys.whole("remat_min_px")
-
-    def width(name: str) -> dict[str, Any]:
-        base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
-        if base < final_px:
-            raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
-        return {"base": base, "cap": cap, "growth": growth, "remat_min_px": remat_min_px}
-
-    generator = Generator(
-        max_px=final_px,
-        num_attrs=num_attrs,
-        latent=keys.whole("generator.latent", 1),
-        skip=keys.one_of("generator.skip", get_args(Skip)),
-        dtype=dtype,
-        **width("generator"),
-    )
-    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
-
-
-def _recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
-    generator, discriminator = _networks(keys, final_px, len(names))
-    if not names:
-        keys.idle("loss.attr_sees", "photo", "data without attributes")  # it would cost a pass through D
-        keys.idle("loss.flip_shift", 0.0, "data without attributes")
-        keys.idle("loss.flip_shift_of", (), "data without attributes")
-    sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
-    if not 0 < sides[0] <= sides[1]:
-        raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
-
-    def adam(name: str) -> optimizers.Adam:
-        return optimizers.Adam(
-            b1=keys.number(f"{name}.b1", 0, 0.9999),
-            b2=keys.number(f"{name}.b2", 0, 0.9999),
-            eps=keys.number(f"{name}.eps", 1e-12),  # with 0, the zero gradients of unborn layers would become NaN
-        )
-
-    return steps.Recipe(
-        generator=generator,
-        discriminator=discriminator,
-        mask_px=final_px,
-        sampler=MaskSampler(
-            min_side=sides[0],
-            max_side=sides[1],
-            cells=keys.whole("mask.cells", 1),
-            threshold=keys.number("mask.threshold", 0, 0.95),
-            center_share=keys.number("mask.center_share", 0, 1),
-            wide_share=keys.number("mask.wide_share", 0, 1),
-        ),
-        lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
-        g_adam=adam("g_adam"),
-        d_adam=adam("d_adam"),
-        d_lr_factor=keys.number("d_lr_factor"),
-        ema=optimizers.Ema(halflife_kimg=keys.number("ema.halflife_kimg"), rampup=keys.number("ema.rampup")),
-        augment=Augment(
-            mirror=keys.get("augment.mirror", bool),
-            color=keys.number("augment.color", 0, 1),
-            shift=keys.number("augment.shift", 0, 0.5),
-        ),
-        d_augment=Augment(
-            color=keys.number("d_augment.color", 0, 1),
-            shift=keys.number("d_augment.shift", 0, 0.5),
-            noise=keys.number("d_augment.noise"),
-        ),
-        d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
-        attr_sees=keys.one_of("loss.attr_sees", ("photo", "transplanted")),
-        feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
-        feat_share=keys.number("loss.feat_share", 0, 1),
-        adversarial=keys.one_of("loss.adversarial", KINDS),
-        rec_alpha=keys.number("loss.rec_alpha", 0, 1),
-        rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
-        attr_on_kept=keys.number("loss.attr_on_kept", 0, 1),
-        r1_gamma=keys.number("loss.r1_gamma"),
-        r1_attr=keys.number("loss.r1_attr"),
-        r1_every=keys.whole("loss.r1_every", 1),
-        keep_probability=keys.number("keep_probability", 0, 1),
-        most_flips=keys.whole("most_flips", 1),
-        flip_shift=_flip_shift(keys, names),
-        history_share=keys.number("history.share", 0, 1),
-        feature_min_px=keys.whole("loss.feature_min_px", 4),
-        feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
-    )
-
-
-def _flip_shift(keys: Keys, names: tuple[str, ...]) -> float | tuple[float, ...]:
-    usual, pairs = keys.number("loss.flip_shift"), keys.get("loss.flip_shift_of", tuple)
-    if not pairs:
-        return usual
-    others: dict[str, float] = {}
-    for pair in pairs:
-        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], int | float)):
-            raise UserError(f"config.loss.flip_shift_of has {pair!r}: write ((name of an attribute, number), ...)")
-        name, times = pair
-        if name not in names:
-            raise UserError(f"config.loss.flip_shift_of has {name!r}: the attributes are {', '.join(names)}")
-        if not 0 <= times < float("inf"):
-            raise UserError(f"config.loss.flip_shift_of has {times} for {name}: it must be at least 0")
-        others[name] = float(times)
-    return tuple(others.get(name, usual) for name in names)
-
-
 def _run(
     keys: Keys,
     phases: tuple[schedule.Phase, ...],
@@ -258,7 +152,7 @@ def _run(
     config: dict[str, Any],
 ) -> Run:
     return Run(
-        recipe=_recipe(keys, phases[-1].resolution_px, names),
+        recipe=read_recipe(keys, phases[-1].resolution_px, names),
         phases=phases,
         warmup_kimg=keys.number("lr_warmup_kimg"),
         seed=keys.whole("seed", 0, 2**31 - 1),

@@ -18,22 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 80_000_000  # below the size at which Pillow itself begins to warn
 MAX_BYTES = 256 * 2**20
-
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class PictureError(Exception):
@@ -100,13 +89,13 @@ def _too_large(size: str) -> PictureError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    info = dict(image.info)
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        image = ImageOps.exif_transpose(image)
     except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
-        turn = None
-    upright = image.copy() if turn is None else image.transpose(turn)
-    upright.info = dict(image.info)
-    return upright
+        image = image.copy()
+    image.info = info
+    return image
 
 
 def plain(image: Image.Image) -> Image.Image:

@@ -5,6 +5,7 @@ in a way gradients pass through, is the remedy of DiffAugment (Zhao et al. 2020)
 """
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +16,21 @@ from fec_jax.types import Images
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """How strongly to change images; 0 turns a change off.
-
-    mirror: whether to flip left and right with probability 1/2.
-    color: brightness moves by up to this (in units of the [-1, 1] range), every channel by a further half of it, and
-      contrast and saturation are scaled by up to 1 +- this.
-    shift: translation by up to this share of the side in both directions; what comes in repeats the border.
-    noise: standard deviation, in units of the [-1, 1] range, of Gaussian noise on every pixel. D then has to go by what
-      is large and plain, and G cannot grant a wish by a faint pattern that nobody else would see (compare randomized
-      smoothing, Cohen et al. 2019).
-    """
+    """How strongly to change images; 0 turns a change off."""
 
     mirror: bool = False
+    """Flip left and right with probability 1/2."""
     color: float = 0.0
+    """Brightness moves by up to this ([-1, 1] range), channels by half as much more; contrast, saturation * 1 +- it."""
     shift: float = 0.0
+    """Translation by up to this share of the side, by whole pixels; what comes in repeats the border."""
     noise: float = 0.0
+    """Standard deviation ([-1, 1] range) of Gaussian noise. D then goes by what is large and plain, and G cannot please
+    it by a faint pattern that nobody else would see (compare randomized smoothing, Cohen et al. 2019)."""
+    scale: float = 0.0
+    """Magnification by 1 +- up to this about the centre, by Lanczos3; `shift` is then no longer by whole pixels."""
+    cutout: float = 0.0
+    """A square of this share of the side, its centre anywhere, becomes mid grey."""
 
     def __call__(self, x: Images, keys: Key[Array, " b"]) -> Images:
         """Changed images of the same shape; each by its own key."""
@@ -40,8 +41,12 @@ class Augment:
                 image = jnp.where(jax.random.bernoulli(k_mirror), image[:, ::-1], image)
             if self.color:
                 image = _recolor(image, k_color, self.color)
-            if self.shift:
+            if self.scale:
+                image = _zoom(image, k_shift, self.scale, self.shift)
+            elif self.shift:
                 image = _translate(image, k_shift, self.shift)
+            if self.cutout:
+                image *= 1 - _square(jax.random.fold_in(key, 2), image.shape[0], self.cutout)
             if self.noise:
                 image += self.noise * jax.random.normal(jax.random.fold_in(key, 1), image.shape)
             return image
@@ -64,3 +69,29 @@ def _translate(image: Float[Array, "h w 3"], key: Key[Array, ""], share: float) 
     padded = jnp.pad(image, ((by_y, by_y), (by_x, by_x), (0, 0)), mode="edge")
     start = (jax.random.randint(k_y, (), 0, 2 * by_y + 1), jax.random.randint(k_x, (), 0, 2 * by_x + 1), 0)
     return jax.lax.dynamic_slice(padded, start, (h, w, c))
+
+
+def _zoom(image: Float[Array, "h w 3"], key: Key[Array, ""], scale: float, shift: float) -> Float[Array, "h w 3"]:
+    h, w, c = image.shape
+    pad = math.ceil((scale / 2 + shift) * max(h, w)) + 3  # 3: Lanczos3's reach
+    padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
+    k_scale, k_shift = jax.random.split(key)
+    times = 1 + jax.random.uniform(k_scale, minval=-scale, maxval=scale)
+    centre, side = jnp.array([h / 2, w / 2]), jnp.array([h, w])
+    moved = jax.random.uniform(k_shift, (2,), minval=-shift, maxval=shift) * side
+    # A place p of the photo goes to centre + times * (p - centre) + moved.
+    return jax.image.scale_and_translate(
+        padded,
+        (h, w, c),
+        (0, 1),
+        jnp.full(2, times),
+        centre + moved - times * (centre + pad),
+        method="lanczos3",
+        antialias=False,
+    )
+
+
+def _square(key: Key[Array, ""], size_px: int, share: float) -> Float[Array, "{size_px} {size_px} 1"]:
+    centre = jax.random.uniform(key, (2, 1))
+    inside = jnp.abs((jnp.arange(size_px) + 0.5) / size_px - centre) < share / 2
+    return (inside[0][:, None] & inside[1][None, :]).astype(jnp.float32)[:, :, None]

@@ -31,7 +31,7 @@ class Purpose(enum.IntEnum):
     D_AUGMENT_FAKE = 5
     G_AUGMENT = 6
     R1 = 7
-    D_AUGMENT_TRANSPLANTED = 8
+    FEATURE_WINDOW = 9
 
 
 @flax.struct.dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key
 
 from fec_jax import images
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
@@ -62,16 +62,19 @@ def g_losses(
     def feat(x: Images) -> Float[Array, " some"]:
         seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
-        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // resolution_px**2)
-        return feature.of_images(_distance(recipe), given.vgg, seen[:some], goal[:some], chunk)
+        seen, asked, side = seen[:some], goal[:some], resolution_px
+        if 0 < recipe.feat_px < resolution_px:
+            window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
+            seen, asked, side = _windows(seen, asked, window_keys, recipe.feat_px)
+        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // side**2)
+        return feature.of_images(_distance(recipe), given.vgg, seen, asked, chunk)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
     def attr(attr_logits: Float[Array, "b n"]) -> Float[Array, ""]:
         if not ex.attrs.shape[1]:
             return jnp.zeros(())
-        asked = jnp.where(ex.flipped, 1.0, recipe.attr_on_kept)[:, None]
-        return attribute.attribute(_gradient_scaled(attr_logits, asked), ex.wanted_attrs).mean()
+        return attribute.attribute(attr_logits, ex.wanted_attrs).mean()
 
     def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         logit, attr_logits = judged(x)
@@ -107,6 +110,19 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = holes.feathered(ex.mask, r // FEATHER)
     return jnp.clip(ex.real + where * shift, -1, 1)
+
+
+def _windows(
+    x: Images, y: Images, keys: Key[Array, " b"], side_px: int
+) -> tuple[Float[Array, "b {side_px} {side_px} 3"], Float[Array, "b {side_px} {side_px} 3"], int]:
+    """The same square of both images of each pair, anywhere; and its side."""
+
+    def one(x: Float[Array, "h h 3"], y: Float[Array, "h h 3"], key: Key[Array, ""]) -> tuple[Array, Array]:
+        top, left = jax.random.randint(key, (2,), 0, x.shape[0] - side_px + 1)
+        x, y = (lax.dynamic_slice(image, (top, left, 0), (side_px, side_px, 3)) for image in (x, y))
+        return x, y
+
+    return *jax.vmap(one)(x, y, keys), side_px
 
 
 def _distance(recipe: Recipe) -> feature.Distance:

@@ -18,42 +18,50 @@ from fec_jax.weights import published
 
 @dataclasses.dataclass(frozen=True)
 class Every:
-    """How often things happen, in thousands of images; 0 is never (borders of growth phases come besides)."""
+    """How often things happen, in thousands of images; 0: never. Borders of growth phases come besides."""
 
     log_kimg: float
+    """A line of the log and of metrics.jsonl."""
     checkpoint_kimg: float
+    """A checkpoint."""
     grid_kimg: float
+    """A grid of held-out photos."""
     eval_kimg: float
+    """Figures of held-out photos."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run.
-
-    train_source, test_source: give the photos at a resolution. config: what was read, as plain values, kept with every
-    checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of
-    them), and eval_masks: under which mask sets besides the centre square. keep_checkpoints: how many of the newest
-    stay, besides those of the borders. max_rollbacks: after so many non-finite steps the run gives up. threads: that
-    read ahead.
-    """
+    """A run, see `config.build`."""
 
     recipe: Recipe
     phases: tuple[schedule.Phase, ...]
     warmup_kimg: float
+    """The learning rate rises over so many thousands of images, at every resolution."""
     seed: int
     attribute_names: tuple[str, ...]
     train_source: Callable[[int], Source]
+    """The photos to train on, by resolution in px."""
     test_source: Callable[[int], Source]
+    """Held-out photos, of which grids and figures are, likewise."""
     history_depth: int
+    """Earlier completions that are kept for each place of the batch."""
     mode: parallel.Mode
     every: Every
     grid_images: int
+    """Rows of the grids."""
     eval_images: int
+    """Held-out photos that the figures are of; 0: all."""
     eval_masks: tuple[str, ...]
+    """Mask sets of the figures, besides the centre square."""
     keep_checkpoints: int
+    """How many of the newest stay, besides those of the borders."""
     max_rollbacks: int
+    """After so many non-finite steps the run gives up."""
     threads: int
+    """Threads that read ahead."""
     config: dict[str, Any]
+    """What was read, as plain values; kept with every checkpoint."""
 
     def new_state(self, phase: schedule.Phase) -> states.State:
         """The state before the first step, with a history as `phase` needs it."""
@@ -63,10 +71,12 @@ class Run:
     def recipe_of(self, phase: schedule.Phase) -> Recipe:
         """The recipe, with what the phase's row of the schedule says."""
         row = phase.row
-        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms)
+        d_augment = dataclasses.replace(self.recipe.d_augment, noise=self.recipe.d_augment.noise * row.noise)
+        lambdas = dataclasses.replace(self.recipe.lambdas, adv=self.recipe.lambdas.adv * row.adv)
+        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms, d_augment=d_augment, lambdas=lambdas)
         if not row.lpips:
             return recipe
-        return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(recipe.lambdas, feat=row.lpips))
+        return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(lambdas, feat=row.lpips))
 
     @property
     def direction_px(self) -> int:

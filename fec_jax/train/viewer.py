@@ -92,7 +92,9 @@ class Viewer:
         return source.load(range(min(count or len(source), len(source))))
 
 
-def report(figures: dict[str, float], line: Callable[..., None], *, resolution_px: int, whole: bool = True) -> None:
+def print_figures(
+    figures: dict[str, float], line: Callable[..., None], *, resolution_px: int, whole: bool = True
+) -> None:
     """Prints the figures as a person would read them; `whole` adds a line per attribute."""
     rows = [("completed", ""), ("mean face", "mean_face/")]
     for name, prefix in rows:

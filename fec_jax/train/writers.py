@@ -23,7 +23,7 @@ from fec_jax.io.atomic import write_whole
 log = logging.getLogger(__name__)
 
 
-class Metrics:
+class MetricsLog:
     """`metrics.jsonl` and TensorBoard events in the workdir.
 
     When a run resumes at `nimg`, lines past it, and one cut off by a kill, are taken out: they will be written again.

@@ -60,6 +60,8 @@ MISTAKES = [
     ({"loss.flip_shift_of": (("Moustache", 2.0),)}, "config.loss.flip_shift_of has 'Moustache': the attributes are"),
     ({"loss.flip_shift_of": (("Smiling", -1.0),)}, "config.loss.flip_shift_of has -1.0 for Smiling"),
     ({"loss.flip_shift_of": ("Smiling", 2.0)}, "config.loss.flip_shift_of has 'Smiling': write"),
+    ({"mask.min_area": 0.7}, "config.mask.min_area and max_area are (0.7, 0.6)"),
+    ({"loss.feat_px": 8}, "config.loss.feat_px is 8: below 16 px"),
     ({"schedule.px8.lpips": 2.0}, "config.schedule.px8.lpips is 2: below 16 px"),
     ({"schedule.px8.fade_kimg": float("inf")}, "config.schedule.px8.fade_kimg is inf"),
     ({"g_adam.eps": 0.0}, "config.g_adam.eps is 0.0: it must be at least 1e-12"),
@@ -94,7 +96,7 @@ def test_mistakes_with_prepared_photos_are_named(changes, message):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("loss.attr_sees", "transplanted"), ("loss.flip_shift", 2.0), ("loss.flip_shift_of", (("Smiling", 2.0),))],
+    [("loss.flip_shift", 2.0), ("loss.flip_shift_of", (("Smiling", 2.0),))],
 )
 def test_a_wish_for_attributes_that_are_not_there_is_named(name, value):
     """Broken: photos without attributes pay for a pass through D that teaches nothing, or a knob is dead."""

@@ -21,6 +21,8 @@ COUNTS = {
     "quickstart": (640_156, 212_312),
     "congress64": (993_631, 286_424),
     "portraits64": (1_197_231, 286_424),
+    "portraits128": (2_173_090, 646_916),
+    "portraits256": (4_330_597, 1_279_140),
     "hq256": (68_989_269, 23_053_388),
     "hq512": (69_063_608, 23_081_260),
     "hq1024": (69_082_347, 23_088_284),
@@ -80,7 +82,7 @@ def test_hq1024_is_the_real_thing():
     lambdas = r.lambdas
     assert (lambdas.adv, lambdas.attr, lambdas.rec, lambdas.feat, lambdas.bdy) == (1, 2, 500, 10, 5000)
     assert (r.rec_alpha, r.keep_probability, r.rec_on_flipped) == (0.7, 0.5, 1.0)
-    assert (r.d_sees, r.attr_sees, r.feat_sees, r.feat_share) == ("fake", "photo", "fake", 1.0)
+    assert (r.d_sees, r.feat_sees, r.feat_share) == ("fake", "fake", 1.0)
     assert (r.most_flips, r.flip_shift) == (1, 0.0)
 
 
@@ -95,6 +97,10 @@ def test_values_arrive_where_they_belong():
                 "mask.threshold": 0.43,
                 "mask.cells": 5,
                 "mask.center_share": 0.17,
+                "mask.stroke_share": 0.14,
+                "mask.box_share": 0.13,
+                "mask.min_area": 0.11,
+                "mask.max_area": 0.47,
                 "keep_probability": 0.31,
                 "history.depth": 6,
                 "history.share": 0.37,
@@ -107,11 +113,12 @@ def test_values_arrive_where_they_belong():
                 "d_adam.b1": 0.2,
                 "d_augment.shift": 0.05,
                 "d_augment.noise": 0.07,
+                "d_augment.cutout": 0.35,
+                "augment.scale": 0.02,
                 "loss.r1_attr": 0.6,
-                "loss.attr_sees": "transplanted",
                 "loss.feat_sees": "completed",
                 "loss.feat_share": 0.75,
-                "loss.attr_on_kept": 0.4,
+                "loss.feat_px": 24,
                 "loss.flip_shift": 1.75,
                 "most_flips": 3,
                 "augment.mirror": False,
@@ -127,12 +134,14 @@ def test_values_arrive_where_they_belong():
     r, s = run.recipe, run.recipe.sampler
     assert (run.seed, run.history_depth, run.mode, run.every.grid_kimg, run.max_rollbacks) == (11, 6, "pmap", 2.5, 3)
     assert (s.min_side, s.max_side, s.threshold, s.cells, s.center_share) == (0.21, 0.62, 0.43, 5, 0.17)
+    assert (s.stroke_share, s.box_share, s.min_area, s.max_area) == (0.14, 0.13, 0.11, 0.47)
+    assert (r.augment.scale, r.d_augment.cutout, r.feat_px) == (0.02, 0.35, 24)
     assert (r.keep_probability, r.history_share, r.rec_alpha, r.adversarial) == (0.31, 0.37, 0.66, "minimax")
     assert (r.generator.skip, r.generator.cap, r.discriminator.cap) == ("concat", 40, 24)
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
     assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
-    assert (r.attr_on_kept, r.attr_sees, r.flip_shift, r.most_flips) == (0.4, "transplanted", 1.75, 3)
+    assert (r.flip_shift, r.most_flips) == (1.75, 3)
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)
 

@@ -36,6 +36,50 @@ def test_shift_stays_within_its_range_and_repeats_the_border():
     assert counts.min() > 400 / 5 / 2
 
 
+def place_of_blob(images):
+    """Of a bright blob: its centre, [b, 2], and its width, [b], in pixels."""
+    weight = np.clip(np.asarray(images)[..., 0], 0, None)
+    weight = weight / weight.sum(axis=(1, 2), keepdims=True)
+    grid = np.mgrid[: weight.shape[1], : weight.shape[2]] + 0.5
+    centre = np.einsum("bhw,chw->bc", weight, grid)
+    spread = (weight[:, None] * (grid[None] - centre[:, :, None, None]) ** 2).sum(axis=(1, 2, 3))
+    return centre, np.sqrt(spread)
+
+
+def test_scale_magnifies_about_the_centre_and_shift_moves_by_parts_of_pixels():
+    """Broken: photos are moved or magnified further than asked, by whole pixels only, or not at all."""
+    axis = jnp.arange(32) + 0.5
+    blob = jnp.exp(-((axis[:, None] - 16) ** 2 + (axis[None, :] - 16) ** 2) / 18)[None, :, :, None]
+    many = jnp.broadcast_to(blob, (400, 32, 32, 3))
+    _, (width,) = place_of_blob(blob)
+    centres, widths = place_of_blob(Augment(scale=0.1)(many, KEYS))
+    np.testing.assert_allclose(centres, 16, atol=0.05)
+    assert (widths / width).min() == pytest.approx(0.9, abs=0.015)
+    assert (widths / width).max() == pytest.approx(1.1, abs=0.015)
+    centres, _ = place_of_blob(Augment(scale=1e-6, shift=0.05)(many, KEYS))
+    assert np.abs(centres - 16).max() == pytest.approx(1.6, abs=0.05)
+    assert abs((centres - 16).mean()) < 0.15
+    assert np.abs(centres - 16 - np.round(centres - 16)).max() > 0.4
+
+
+def test_scale_keeps_texture_and_repeats_the_border():
+    """Broken: resampling softens the photos, and with them what D takes for real; or a grey frame comes in."""
+    stripes = jnp.broadcast_to(jnp.sin(jnp.arange(32) * 2.0)[None, None, :, None], (100, 32, 32, 3))
+    y = np.asarray(Augment(scale=0.02, shift=0.02)(stripes, KEYS[:100]))
+    assert y[:, :, 8:-8].std() > 0.95 * float(stripes.std())
+    flat = Augment(scale=0.1, shift=0.1)(jnp.full((100, 16, 16, 3), 0.7), KEYS[:100])
+    np.testing.assert_allclose(flat, 0.7, atol=1e-4)
+
+
+def test_cutout_is_a_grey_square_anywhere():
+    """Broken: nothing is cut out, too much is, or always the same part."""
+    y = np.asarray(Augment(cutout=0.25)(jnp.ones((400, 16, 16, 3)), KEYS))[..., 0] == 0
+    assert y.sum(axis=(1, 2)).max() == 16
+    assert y.sum(axis=(1, 2)).min() >= 4
+    assert y.mean(axis=0).min() > 0.008
+    assert y.mean(axis=0).max() < 0.12
+
+
 def test_color_changes_within_its_strength():
     """Broken: colours change more than the config says, or all images alike.
 
@@ -76,12 +120,12 @@ def test_noise_has_the_strength_asked_for_and_no_mean():
 
 def test_each_image_by_its_own_key():
     """Broken: the change depends on the batch, so a resumed run or more devices would differ."""
-    augment = jax.jit(Augment(mirror=True, color=0.2, shift=0.2, noise=0.1).__call__)
+    augment = jax.jit(Augment(mirror=True, color=0.2, shift=0.2, noise=0.1, scale=0.1, cutout=0.2).__call__)
     np.testing.assert_allclose(augment(MANY[:6], KEYS[:6])[2:], augment(MANY[:4], KEYS[2:6]), atol=1e-6)
 
 
 def test_gradients_come_through():
     """Broken: D's verdict on a changed image does not reach G."""
-    augment = Augment(mirror=True, color=0.2, shift=0.1, noise=0.1)
+    augment = Augment(mirror=True, color=0.2, shift=0.1, noise=0.1, scale=0.1, cutout=0.2)
     grad = jax.jit(jax.grad(lambda x: jnp.square(augment(x, KEYS[:8])).sum()))(MANY[:8])
     assert (jnp.abs(grad).sum(axis=(1, 2, 3)) > 1).all()

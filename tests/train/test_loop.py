@@ -52,7 +52,7 @@ def steps(monkeypatch):
     # The pictures at the borders would take most of the time.
     monkeypatch.setattr(Viewer, "grid", lambda *_: None)
     monkeypatch.setattr(Viewer, "figures", lambda *_: {})
-    monkeypatch.setattr(loop, "report", lambda *_, **__: None)
+    monkeypatch.setattr(loop, "print_figures", lambda *_, **__: None)
     return watched
 
 
@@ -151,18 +151,21 @@ def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
 
 
 def test_what_a_row_says_reaches_the_step(monkeypatch, tmp_path):
-    """Broken: `d_terms` or `lpips` of a config's schedule is a knob that does nothing."""
+    """Broken: a number of a row of a config's schedule is a knob that does nothing."""
 
     class CompiledError(Exception):
         pass
 
     def look(function, *_):
         recipe = function.args[0]
-        raise CompiledError(f"{recipe.d_terms} {recipe.feature} {recipe.lambdas.feat}")
+        raise CompiledError(
+            f"{recipe.d_terms} {recipe.feature} {recipe.lambdas.feat} {recipe.lambdas.adv} {recipe.d_augment.noise}"
+        )
 
-    run = tiny.run(NO_FIGURES, last_px=8)
-    rows = [dataclasses.replace(phase.row, d_terms=0.25, lpips=7.5) for phase in run.phases if phase.kind == "stable"]
+    run = tiny.run({**NO_FIGURES, "loss.adv": 2.0, "d_augment.noise": 0.4}, last_px=8)
+    changes = {"d_terms": 0.25, "lpips": 7.5, "adv": 3.0, "noise": 0.5}
+    rows = [dataclasses.replace(phase.row, **changes) for phase in run.phases if phase.kind == "stable"]
     monkeypatch.setattr(parallel, "compile_step", look)
     monkeypatch.setattr(published, "load_params", published.load_relu2_2)  # the extra `eval` need not be there
-    with pytest.raises(CompiledError, match=r"0\.25 lpips 7\.5"):
+    with pytest.raises(CompiledError, match=r"0\.25 lpips 7\.5 6\.0 0\.2$"):
         loop.train(dataclasses.replace(run, phases=schedule.phases(rows)), tmp_path)

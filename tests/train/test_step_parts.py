@@ -150,16 +150,6 @@ def test_the_attribute_loss_asks_for_the_wish():
     assert raw["attr"] != pytest.approx(float(optax.sigmoid_binary_cross_entropy(logits, ex.attrs).mean()), rel=1e-4)
 
 
-def test_attr_on_kept_weighs_the_attribute_loss_of_kept_examples_only():
-    """Broken: the knob is dead, changes what is logged, or weakens wishes that contradict the photo."""
-    ex, fake = examples_by_hand(), fake_at()
-    whole, raw, _ = g_losses(ex, fake, lambdas=only(attr=1.0))
-    less, same, _ = g_losses(ex, fake, dataclasses.replace(RECIPE, attr_on_kept=0.25), only(attr=1.0))
-    weights = np.array([1, 0.25, 1, 0.25])[:, None, None, None]
-    np.testing.assert_allclose(less, whole * weights, rtol=1e-3, atol=1e-9)
-    assert same["attr"] == pytest.approx(float(raw["attr"]), rel=1e-5)
-
-
 def test_shares_are_measured_now_and_then_and_change_nothing():
     """Broken: every step pays for the log, or the step that measures learns something else."""
     ex, fake = examples_by_hand(), fake_at()
@@ -208,3 +198,20 @@ def test_the_feature_loss_of_a_part_of_the_batch():
     half, _, _ = g_losses(ex, fake, dataclasses.replace(RECIPE, feat_share=0.5), only(feat=1.0))
     np.testing.assert_allclose(half[: B // 2], 2 * whole[: B // 2], rtol=1e-4, atol=1e-8)
     assert not np.asarray(half[B // 2 :]).any()
+
+
+def test_the_feature_loss_of_a_window():
+    """Broken: `feat_px` is a dead knob, two images are compared in different places, or all in the same one."""
+    ex, fake = examples_by_hand(), fake_at()
+    windowed = dataclasses.replace(RECIPE, feat_px=2)
+    grad, _, _ = g_losses(ex, fake, windowed, only(feat=1.0))
+    seen = np.abs(np.asarray(grad)).sum(axis=3) > 0
+    corners = []
+    for rows, columns in ((s.any(axis=1).nonzero()[0], s.any(axis=0).nonzero()[0]) for s in seen):
+        assert np.ptp(rows) <= 1
+        assert np.ptp(columns) <= 1
+        corners.append((rows[0], columns[0]))
+    assert len(set(corners)) > 1
+    same, raw, _ = g_losses(ex, ex.real, windowed, only(feat=1.0))
+    assert raw["feat"] == pytest.approx(0, abs=1e-6)
+    assert not np.asarray(same).any()
