@@ -24,7 +24,7 @@ _PLACES = {
     "load_weights": "weights.format",
     "save_weights": "weights.format",
 }
-__all__ = ["__version__", *_PLACES]
+__all__ = ["Completer", "Result", "Weights", "__version__", "load_shipped", "load_weights", "save_weights"]
 
 
 def __getattr__(name: str) -> Any:
