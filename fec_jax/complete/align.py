@@ -55,12 +55,28 @@ class Square:
         """Points of the photo (pixels) in the crop (shares)."""
         return (points - self.matrix[:, 2]) @ np.linalg.inv(self.matrix[:, :2]).T
 
-    def covers(self, height: int, width: int) -> Bool[np.ndarray, "height width"]:
-        """True in the pixels of a photo whose centre lies in the square."""
-        x, y = np.arange(width) + 0.5, np.arange(height)[:, None] + 0.5
+    def coordinates(self, rows: slice, columns: slice) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+        """x and y in the crop (shares) of the centre of every pixel of these rows and columns of the photo."""
         inverse = np.linalg.inv(self.matrix[:, :2])
-        u, v = (a * (x - self.matrix[0, 2]) + b * (y - self.matrix[1, 2]) for a, b in inverse)
+        x = np.arange(columns.start, columns.stop) + 0.5 - self.matrix[0, 2]
+        y = np.arange(rows.start, rows.stop)[:, None] + 0.5 - self.matrix[1, 2]
+        return inverse[0, 0] * x + inverse[0, 1] * y, inverse[1, 0] * x + inverse[1, 1] * y
+
+    def covers(self, rows: slice, columns: slice) -> Bool[np.ndarray, "h w"]:
+        """True in those of the pixels whose centre lies in the square."""
+        u, v = self.coordinates(rows, columns)
         return (u >= 0) & (u < 1) & (v >= 0) & (v < 1)
+
+    def bounds(self, height: int, width: int) -> tuple[slice, slice]:
+        """Rows and columns of a photo that the square meets. One pixel of the photo's border if it meets none."""
+        corners = self.to_photo(np.array([[0, 0], [1, 0], [0, 1], [1, 1]], float))
+        left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (width - 1, height - 1))
+        right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), (left + 1, top + 1), (width, height))
+        return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+    def moved(self, x: float, y: float) -> "Square":
+        """The same square in a picture that begins `x` px further left and `y` px further up."""
+        return Square(self.matrix + np.array([[0, 0, x], [0, 0, y]]))
 
 
 def around_eyes(eyes: Float[np.ndarray, "2 2"], alignment: Alignment) -> Square:
@@ -97,9 +113,7 @@ def network_input(
     # Pixels that are unknown in part are unknown; without their values, the average of the others is not darkened.
     image[unknown > 0] = 0
     if fine != size_px:
-        image, unknown = (
-            cv2().resize(x, (size_px, size_px), interpolation=cv2().INTER_AREA) for x in (image, unknown)
-        )
+        image, unknown = (cv2().resize(x, (size_px, size_px), interpolation=cv2().INTER_AREA) for x in (image, unknown))
     mask = unknown > 0
     masked = np.where(mask[..., None], np.float32(0), image.astype(np.float32) / 127.5 - 1)
     return masked.astype(np.float32), mask[..., None].astype(np.float32)
@@ -111,8 +125,7 @@ def to_photo(
     """The network's image as it lies in the photo, of `rows` and `columns` of the photo; its border goes on outside."""
     size_px = min(math.ceil(square.side_px), max(SHARP_PX, 2 * image.shape[0]))
     image = resized(image, size_px)
-    matrix = square.matrix.copy()
-    matrix[:, 2] -= (columns.start, rows.start)
+    matrix = square.moved(-columns.start, -rows.start).matrix
     out = columns.stop - columns.start, rows.stop - rows.start
     # warpAffine is given where each pixel of the photo comes from.
     there = np.linalg.inv(np.vstack([_pixels(matrix, size_px), [0, 0, 1]]))[:2]
@@ -150,11 +163,15 @@ def _warp(x, square: Square, size_px: int, *, linear: bool = False, border: int 
 
 
 def _around(photo: np.ndarray, hole: np.ndarray, square: Square) -> tuple[np.ndarray, np.ndarray, Square]:
-    """The part of photo and hole that the square meets, and the square in it. Beyond the photo all is hole."""
-    corners = square.to_photo(np.array([[0, 0], [1, 0], [0, 1], [1, 1]], float))
-    (h, w), margin = hole.shape, 3
-    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - margin, 0, (w - 1, h - 1))
-    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + margin, 1, (w, h))
-    matrix = square.matrix.copy()
-    matrix[:, 2] -= (left, top)
-    return photo[top:bottom, left:right], hole[top:bottom, left:right], Square(matrix)
+    """The part of photo and hole that the square meets, and the square in it."""
+    rows, columns = square.bounds(*hole.shape)
+    margin = 3  # of the interpolation
+    rows = slice(max(0, rows.start - margin), rows.stop + margin)
+    columns = slice(max(0, columns.start - margin), columns.stop + margin)
+    return photo[rows, columns], hole[rows, columns], square.moved(-columns.start, -rows.start)
+
+
+def box_of(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The rows and columns from the first to the last that have a pixel of the hole; there must be one."""
+    rows, columns = (np.flatnonzero(hole.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -7,6 +7,7 @@ where the hole is, larger and turned by quarters. Its eye points are off by 5 % 
 """
 
 import functools
+import threading
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from fec_jax.complete.align import Alignment, Square, around_eyes, cut_out
+from fec_jax.complete.align import Alignment, Square, around_eyes, box_of, cut_out
 from fec_jax.complete.opencv import cv2
 from fec_jax.types import UserError
 
@@ -34,6 +35,8 @@ SEEN = Alignment(apart=0.254, middle=(0.4985, 0.4353))
 POINTS = ((0.38, 0.45), (0.62, 0.45), (0.498, 0.578), (0.385, 0.684), (0.611, 0.684))
 """Where crops that are right have eyes, nose and corners of the mouth, by the same photos; the nose and mouth of a face
 of which only the eyes are known."""
+
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Face:
 
     def moved(self, x: float, y: float) -> "Face":
         """The same face in a picture that begins `x` px further left and `y` px further up."""
-        return Face(self.points + (x, y), self.box + (x, y, 0, 0), self.sure)
+        return Face(self.points + np.array([x, y]), self.box + np.array([x, y, 0, 0]), self.sure)
 
     def __str__(self) -> str:
         x, y = self.box[:2] + self.box[2:] / 2
@@ -95,7 +98,7 @@ def find(photo: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"] | None
 
 
 def touched(face: Face, hole: Bool[np.ndarray, "h w"] | None) -> float:
-    """How much of each other the face's box and the hole have: shared pixels over those of either, 0 to 1. No hole: 1."""
+    """How much the face's box and the hole have in common: intersection over union, 0 to 1. No hole: 1."""
     if hole is None:
         return 1.0
     h, w = hole.shape
@@ -130,7 +133,8 @@ def square_of(face: Face, alignment: Alignment, *, marked: bool = False) -> Squa
 
 
 def from_eyes(eyes: Float[np.ndarray, "2 2"]) -> Face:
-    """The face of the pupils that a person marked, in either order."""
+    """The face of the pupils that a person marked, in either order: the face is turned by less than a quarter."""
+    eyes = eyes[np.argsort(eyes[:, 0])]
     square = around_eyes(eyes, Alignment())
     points = square.to_photo(np.array(POINTS))
     corners = square.to_photo(np.array([(0.2, 0.2), (0.8, 0.2), (0.2, 0.85), (0.8, 0.85)]))
@@ -140,16 +144,13 @@ def from_eyes(eyes: Float[np.ndarray, "2 2"]) -> Face:
 
 def _around(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
     """A window (rows, columns) of `AROUND` times the hole's longer side, as far as the photo goes."""
-    spans = []
-    for axis in (1, 0):
-        where = np.flatnonzero(hole.any(axis=axis))
-        spans.append((where[0], where[-1] + 1) if len(where) else (0, hole.shape[1 - axis]))
-    side = AROUND * max(stop - start for start, stop in spans)
-    windows = []
-    for (start, stop), most in zip(spans, hole.shape, strict=True):
-        first = int((start + stop - side) // 2)
-        windows.append(slice(max(0, first), min(most, first + int(side))))
-    return windows[0], windows[1]
+    if not hole.any():
+        return slice(0, hole.shape[0]), slice(0, hole.shape[1])
+    spans = box_of(hole)
+    side = AROUND * max(span.stop - span.start for span in spans)
+    first = [(span.start + span.stop - side) // 2 for span in spans]
+    rows, columns = (slice(max(0, at), min(most, at + side)) for at, most in zip(first, hole.shape, strict=True))
+    return rows, columns
 
 
 def _look(crop: UInt8[np.ndarray, "s s 3"], px: int) -> list[Float[np.ndarray, "5 2"]]:
@@ -174,9 +175,10 @@ def _detect(photo: UInt8[np.ndarray, "h w 3"], side_px: int) -> list[Face]:
     how = cv2().INTER_AREA if scale < 1 else cv2().INTER_LINEAR
     shown = photo if size == (w, h) else cv2().resize(photo, size, interpolation=how)
     shown = np.ascontiguousarray(shown[..., ::-1])  # blue first
-    detector = _detector()
-    detector.setInputSize(size)
-    _, rows = detector.detect(shown)
+    with _LOCK:  # it has one input size at a time
+        detector = _detector()
+        detector.setInputSize(size)
+        _, rows = detector.detect(shown)
     back = np.array([w / size[0], h / size[1]])
     return [
         Face(row[4:14].reshape(5, 2) * back, np.concatenate([row[:2] * back, row[2:4] * back]), float(row[14]))
