@@ -33,7 +33,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from fec_jax import images, xla_options
-from fec_jax.complete import centred, place, regions, seam
+from fec_jax.complete import centred, place, regions, score, seam
 from fec_jax.complete.align import Alignment, Square, box_of, cut_out, network_input, to_photo, whole
 from fec_jax.complete.place import Place
 from fec_jax.types import UserError
@@ -49,6 +49,7 @@ LEAST, MOST = 0.0, 1.0
 class Result:
     """completed         context pixels of the photo, hole pixels of the network's image, no seam between them
     hole              where it was filled
+    score             expected 1 - LPIPS at the network's size: higher is better; see `score`
     attrs             every attribute's value that the network was given
     read_from_photo   probability that the value is 1, of those that the user left unset
     square            the crop of the photo that the network saw
@@ -58,6 +59,7 @@ class Result:
 
     completed: UInt8[np.ndarray, "h w 3"]
     hole: Bool[np.ndarray, "h w"]
+    score: float
     attrs: dict[str, float]
     read_from_photo: dict[str, float]
     square: Square
@@ -87,7 +89,7 @@ class Completer:
         meta = weights.meta
         self.attribute_names = meta.attribute_names
         self.resolution_px = r = meta.resolution_px
-        self.alignment = Alignment()
+        self.alignment = Alignment(meta.alignment["eyes_apart"], tuple(meta.alignment["eyes_middle"]))
         generator, discriminator = meta.build_generator(), meta.build_discriminator()
         self._g_params = jax.device_put(weights.g_params)
         self._d_params = None if weights.d_params is None else jax.device_put(weights.d_params)
@@ -144,13 +146,15 @@ class Completer:
             hole = mask.astype(bool)
             centred.square_of(hole)
             return None, hole
-        hole = None if isinstance(mask, str) else mask.astype(bool)
-        if hole is not None and not hole.any():
+        given = None if isinstance(mask, str) else mask.astype(bool)
+        if given is not None and not given.any():
             raise UserError(centred.EMPTY)
         pupils = None if eyes is None else np.array(eyes, float).reshape(2, 2)
-        where = place.locate(photo, hole, self.alignment, self.resolution_px, eyes=pupils, number=face)
+        where = place.locate(photo, given, self.alignment, self.resolution_px, eyes=pupils, number=face)
         if isinstance(mask, str):
             hole = regions.region(mask, where.face, where.square, *photo.shape[:2])
+        else:
+            hole = mask.astype(bool)
         place.check_hole(hole, where)
         return where, hole
 
@@ -189,7 +193,24 @@ class Completer:
             fake = _in_photo(seam.meet(image, masked, mask), square, rows, columns)
             fake = seam.feather(fake, photo[rows, columns], within, square.side_px / r)
         completed[rows, columns][within] = _to_uint8(fake)[within]
-        return Result(completed, hole, dict(values), dict(read or {}), square, where, image, photo)
+        return Result(
+            completed,
+            hole,
+            self._score(image, masked, mask, wanted_attrs),
+            dict(values),
+            dict(read or {}),
+            square,
+            where,
+            image,
+            photo,
+        )
+
+    def _score(self, image: np.ndarray, masked: np.ndarray, mask: np.ndarray, wanted_attrs: jax.Array) -> float:
+        logits = None
+        if self._d_params is not None and self.attribute_names:
+            completed = np.where(mask > 0, np.clip(image, -1, 1), masked)
+            logits = np.asarray(self._d(self._d_params, completed[None])[1])[0]
+        return score.score(score.terms(image, masked, mask, logits, np.asarray(wanted_attrs)[0]))
 
     def _read(
         self,
