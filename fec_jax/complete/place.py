@@ -59,7 +59,7 @@ def locate(
     if not found:
         raise UserError(f"no face found in the photo of {w} x {h} px: {WAYS_OUT}")
     chosen = _choose(found, hole, number, alignment)
-    face = faces.precise(photo, found[chosen])
+    face = faces.precise(photo, faces.upright(photo, found[chosen]))
     found[chosen] = face
     square = faces.square_of(face, alignment)
     return Place(tuple(found), face, square, _warnings(face, square, network_px))
