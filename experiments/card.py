@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from fec_jax import masks
 from fec_jax.complete.completer import Completer
-from fec_jax.complete.weights import Weights
-from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces
+from fec_jax.masks import holes
 from fec_jax.metrics.extra import need
-from fec_jax.opening import weights_from
 from fec_jax.train.writers import write_grid
+from fec_jax.weights.format import Weights
+from fec_jax.weights.load import weights_from
 
 ASTRONAUT_BOX = (133, 19, 317, 203)  # eyes level, 0.24 of the width apart, at 0.45 of the height
 ASTRONAUT_ATTRS = {"Male": 0, "Smiling": 1, "Eyeglasses": 0, "Young": 1, "Gray_Hair": 0, "No_Beard": 1, "Bald": 0}
@@ -38,16 +38,16 @@ def astronaut(px: int) -> UInt8[np.ndarray, "h h 3"]:
 def rows(weights: Weights) -> tuple[list[list[UInt8[np.ndarray, "h h 3"]]], list[str]]:
     """The pictures, and what is above the columns."""
     completer, px, names = Completer(weights), weights.meta.resolution_px, weights.meta.attribute_names
-    drawn, labels = DrawnFaces(64, px, split="test").load(DRAWN)
-    faces = [(astronaut(px), ASTRONAUT_ATTRS, masks.WIDE)]
+    drawn, labels = SyntheticFaces(64, px, split="test").load(DRAWN)
+    faces = [(astronaut(px), ASTRONAUT_ATTRS, holes.WIDE)]
     faces += [
-        (face, dict(zip(ATTRIBUTES, map(int, of), strict=True)), masks.WIDE)
+        (face, dict(zip(ATTRIBUTES, map(int, of), strict=True)), holes.WIDE)
         for face, of in zip(drawn, labels, strict=True)
     ]
     faces += [(astronaut(px), ASTRONAUT_ATTRS, 0.5)]
     result = []
     for photo, of_photo, share in faces:
-        hole = np.asarray(masks.center(px, share))[:, :, 0] > 0
+        hole = np.asarray(holes.center(px, share))[:, :, 0] > 0
         kept = {name: of_photo[name] for name in names}
         wishes = [kept, *({**kept, name: 1 - kept[name]} for name in names)]
         completed = [completer.complete(photo, hole, wish).completed for wish in wishes]

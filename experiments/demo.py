@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces
 from fec_jax.train.writers import write_grid
 
 PHOTO_PX = 64  # twice the network's: what a hole is filled with has the detail of the network, whatever the photo has
@@ -28,10 +28,10 @@ FEC = Path(sys.executable).with_name("fec")
 
 def draw(folder: Path) -> None:
     """Writes photo.png, the first held-out face without smile and glasses, and mask.png, the centre square."""
-    labels = DrawnFaces(64, 4, split="test").load(range(64))[1]
+    labels = SyntheticFaces(64, 4, split="test").load(range(64))[1]
     smiles, glasses = (labels[:, ATTRIBUTES.index(name)] for name in ("Smiling", "Eyeglasses"))
     index = int(np.argmin(smiles | glasses))
-    photo = DrawnFaces(64, PHOTO_PX, split="test").load([index])[0][0]
+    photo = SyntheticFaces(64, PHOTO_PX, split="test").load([index])[0][0]
     hole = np.zeros((PHOTO_PX, PHOTO_PX), np.uint8)
     hole[PHOTO_PX // 4 : -PHOTO_PX // 4, PHOTO_PX // 4 : -PHOTO_PX // 4] = 255
     Image.fromarray(photo).save(folder / "photo.png")

@@ -18,10 +18,10 @@ import jax
 
 from experiments.sweeps import judge as drawn_judge
 from fec_jax.data.source import Source, open_source
-from fec_jax.data.synthetic import DrawnFaces
+from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.metrics import heldout
-from fec_jax.opening import predictor, weights_from
-from fec_jax.train.viewing import report
+from fec_jax.train.viewer import print_figures
+from fec_jax.weights.load import predictor, weights_from
 
 
 def figures(weights_path: Path, train: Source, test: Source, judge: heldout.Classify | None = None) -> dict[str, float]:
@@ -56,9 +56,9 @@ def main() -> None:
     if args.data:
         train, test = open_source(args.data, px, "train"), open_source(args.data, px, "test")
     else:
-        train, test = DrawnFaces(2048, px, split="train"), DrawnFaces(128, px, split="test")
+        train, test = SyntheticFaces(2048, px, split="train"), SyntheticFaces(128, px, split="test")
     result = figures(args.weights, train, test, judge)
-    report(result, lambda text, *values: print(text % values), resolution_px=px)
+    print_figures(result, lambda text, *values: print(text % values), resolution_px=px)
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -21,8 +21,8 @@ import safetensors.numpy
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from experiments.porting import read_torch, sorted_header
+from fec_jax.io.atomic import write_whole
 from fec_jax.metrics import inception
-from fec_jax.placing import write_whole
 from fec_jax.types import UserError
 
 SHA256_START = "6726825d"

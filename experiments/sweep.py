@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from experiments.sweeping import report, results, running
 from experiments.sweeping import table as tables
 from experiments.sweeping.table import Planned, Table
+from fec_jax.io.lock import locked
 from fec_jax.metrics.extra import need
-from fec_jax.placing import locked
 from fec_jax.train.stopping import Stop
 from fec_jax.types import UserError
 

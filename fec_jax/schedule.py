@@ -12,27 +12,27 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One resolution of the table a config holds.
-
-    fade_kimg, stable_kimg: length of its two phases in thousands of images; each is rounded up to whole batches.
-    batch: images per step, over all devices. lr: learning rate from the first image on; it goes along a half cosine to
-    `lr_end` within the stable phase. d_terms: factor of G's two losses that come from D (adversarial and attribute) at
-    this resolution: D sees more and more as it grows, and with one weight throughout its say grows with it.
-    lpips: weight at this resolution of LPIPS, which then takes the place of the feature loss; 0: the feature loss.
-    adv: a further factor of the adversarial loss alone. noise: factor of the noise on what D sees: it hides fine
-    texture where there is some to judge.
-    """
+    """One resolution of the table that a config holds."""
 
     resolution_px: int
     fade_kimg: float
+    """Length of the phase that fades the new layers in, in thousands of images, rounded up to whole batches."""
     stable_kimg: float
+    """Length of the phase after it."""
     batch: int
+    """Images per step, over all devices."""
     lr: float
+    """Learning rate from the first image on."""
     lr_end: float
+    """Where it goes along a half cosine within the stable phase."""
     d_terms: float = 1.0
+    """Factor of G's two losses that come from D (adversarial, attribute): their share grows with the resolution."""
     lpips: float = 0.0
+    """Weight of LPIPS, which then takes the place of the feature loss; 0: the feature loss."""
     adv: float = 1.0
+    """A further factor of the adversarial loss alone."""
     noise: float = 1.0
+    """Factor of the noise on what D sees: it hides fine texture where there is some to judge."""
 
 
 @dataclasses.dataclass(frozen=True)

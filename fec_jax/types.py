@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Float32, UInt8
 
 Images = Float[Array, "b h w 3"]
 Masks = Float[Array, "b h w 1"]
@@ -25,6 +25,7 @@ Attrs = Float[Array, "b n"]
 
 HostImages = UInt8[np.ndarray, "b h w 3"]
 HostAttrs = UInt8[np.ndarray, "b n"]
+HostMasks = Float32[np.ndarray, "b h w 1"]
 
 Params = Mapping[str, Any]
 

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from fec_jax import build
+from fec_jax.config import build
 from fec_jax.data.attributes import select
 from fec_jax.types import UserError
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import tiny
 
-from fec_jax import build
+from fec_jax.config import build
 from fec_jax.data import pipeline
-from fec_jax.train import checkpointing, hosts, parallel
+from fec_jax.train import hosts, parallel
+from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.types import UserError
 
 # Of `hosts_config`: phases end at 32, 64 (fade 8 px) and 96 images; a line every 8, a checkpoint every 16.
@@ -121,7 +122,7 @@ def test_a_checkpoint_of_two_processes_is_read_by_one(ways):
     run, mesh = build.build(hosts_config.get_config()), parallel.mesh(jax.devices()[:1])
     states = []
     for name in ("pair", "four"):
-        checkpoints = checkpointing.Checkpoints(ways.folder / name / "checkpoints", read_only=True)
+        checkpoints = Checkpoints(ways.folder / name / "checkpoints", read_only=True)
         states.append(checkpoints.read(END, run.state_shape(END, mesh))[0])
         checkpoints.close()
     assert (states[0].history.filled == 2).all()

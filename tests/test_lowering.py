@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import pytest
 
 from configs import hq256, hq512, hq1024
-from fec_jax import build, reporting
+from fec_jax.config import build
+from fec_jax.estimate import memory, startup
 from fec_jax.train import parallel, steps
 
 PIXELS = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -30,7 +31,7 @@ def run():
 def stepping(run, px, batch=2):
     """The compiled-to-be step of a phase on one device, and the shapes of its arguments."""
     phase = next(phase for phase in run.phases if phase.resolution_px == px)
-    args = reporting.step_shapes(run, phase, batch)
+    args = memory.step_shapes(run, phase, batch)
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
     return parallel.sharded(step, parallel.mesh(jax.devices()[:1]), args[0]), args
 
@@ -68,5 +69,5 @@ def test_the_networks_are_those_of_the_paper(run):
     assert [phase.resolution_px for phase in run.phases if phase.grows or phase.index == 0] == list(PIXELS)
     assert run.recipe.generator.dtype == "bfloat16"
     state = jax.eval_shape(lambda: run.new_state(run.phases[0]))
-    assert reporting.parameters(state.g_params) > 30e6
-    assert reporting.parameters(state.d_params) > 15e6
+    assert startup.parameters(state.g_params) > 30e6
+    assert startup.parameters(state.d_params) > 15e6

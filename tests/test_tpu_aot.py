@@ -168,7 +168,7 @@ def test_errors_are_rows():
 
 def test_the_package_leaves_libtpu_alone():
     """Broken: a training or a command loads the TPU compiler, which takes the process over."""
-    code = "import sys, fec_jax.main, fec_jax.cli, fec_jax.train.loop; sys.exit('libtpu' in sys.modules)"
+    code = "import sys, fec_jax.main, fec_jax.cli.main, fec_jax.train.loop; sys.exit('libtpu' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=aot.ROOT, check=True, timeout=300)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tiny_config
 
-from fec_jax import build
+from fec_jax.config import build
 from fec_jax.train.run import Run
 
 REPO = Path(__file__).parents[1]

@@ -32,8 +32,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.bench.cases import COMPLETIONS, STEPS
+from fec_jax.io.atomic import write_whole
 from fec_jax.metrics.extra import need
-from fec_jax.placing import write_whole
 
 REPO = Path(__file__).resolve().parents[2]
 SIDES = ("ours", "contiguous", "channels_last")

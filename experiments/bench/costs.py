@@ -25,13 +25,14 @@ import numpy as np
 from PIL import Image
 
 from experiments.bench import cases
-from fec_jax import build, estimate
-from fec_jax.build import networks_only
+from fec_jax.config import build
+from fec_jax.config.build import networks_only
 from fec_jax.data import pipeline
 from fec_jax.data.prepare import prepare_folder
 from fec_jax.data.source import Source, open_source
-from fec_jax.data.synthetic import DrawnFaces
-from fec_jax.placing import write_whole
+from fec_jax.data.synthetic.source import SyntheticFaces
+from fec_jax.estimate import cost
+from fec_jax.io.atomic import write_whole
 from fec_jax.train import loop
 from fec_jax.train.stopping import Stop
 
@@ -52,7 +53,7 @@ def phase(width: str, px: int, repeats: int) -> dict[str, Any]:
     """One resolution: compiled, then timed. To be run in a fresh process."""
     run = networks_only(config(width, px), cases.NAMES)
     begun = time.perf_counter()
-    step, (state, batch, clock, given) = estimate.ready(run, run.phases[-1])
+    step, (state, batch, clock, given) = cost.ready(run, run.phases[-1])
     compiled_s = time.perf_counter() - begun
     seconds = []
     for _ in range(repeats + 1):
@@ -92,7 +93,7 @@ def inputs(folder: Path, count: int = 64, largest: int = 1024) -> list[dict[str,
     """
     photos = folder / "photos"
     photos.mkdir(parents=True)
-    for i, face in enumerate(DrawnFaces(count, largest).load(range(count))[0]):
+    for i, face in enumerate(SyntheticFaces(count, largest).load(range(count))[0]):
         Image.fromarray(face).save(photos / f"{i:03d}.png")
     prepare_folder(photos, folder / "data", largest)
 

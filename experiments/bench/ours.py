@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.bench.cases import NAMES, WIDTHS, config
-from fec_jax import compiling, estimate, masks
-from fec_jax.build import networks_only
+from fec_jax import xla_options
+from fec_jax.config.build import networks_only
+from fec_jax.estimate import cost
+from fec_jax.masks import holes
 from fec_jax.nets.generator import Generator
 from fec_jax.train import examples
 
@@ -23,12 +25,12 @@ def completion(width: str, px: int, batch: int) -> tuple[Side, Given]:
     g = Generator(max_px=px, base=base, cap=cap, num_attrs=len(NAMES), latent=latent)
     rng = np.random.default_rng(0)
     real = rng.uniform(-1, 1, (batch, px, px, 3)).astype(np.float32)
-    mask = np.broadcast_to(np.asarray(masks.center(px)), (batch, px, px, 1)).astype(np.float32)
+    mask = np.broadcast_to(np.asarray(holes.center(px)), (batch, px, px, 1)).astype(np.float32)
     attrs = rng.integers(0, 2, (batch, len(NAMES))).astype(np.float32)
     inputs = tuple(map(jnp.asarray, (real * (1 - mask), mask, attrs)))
     params = jax.jit(lambda key: g.init(key, *inputs, 1.0, resolution_px=px)["params"])(jax.random.key(0))
     forward = jax.jit(lambda p, *x: g.apply({"params": p}, *x, 1.0, resolution_px=px))
-    compiled = forward.lower(params, *inputs).compile(compiler_options=compiling.options())
+    compiled = forward.lower(params, *inputs).compile(compiler_options=xla_options.options())
     given = {"params": params, "masked": inputs[0], "mask": mask, "attrs": attrs, "px": px}
     return lambda: np.asarray(compiled(params, *inputs)), jax.device_get(given)
 
@@ -44,7 +46,7 @@ def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
     values["history"]["share"] = 0.0
     run = networks_only(values, NAMES)
     r = run.recipe
-    compiled, (state, photos, clock, teachers) = estimate.ready(run, run.phases[-1])
+    compiled, (state, photos, clock, teachers) = cost.ready(run, run.phases[-1])
     ex = examples.make(
         photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,
         sampler=r.sampler, mask_px=px, augment=r.augment, keep_probability=r.keep_probability,

@@ -118,7 +118,7 @@ def relu2_2(p: Tree, x: T) -> T:
 
 
 def rim(mask: T) -> T:
-    """See `fec_jax.masks.rim`."""
+    """See `fec_jax.masks.holes.rim`."""
     edge = F.max_pool2d(mask, 3, 1, 1) + F.max_pool2d(-mask, 3, 1, 1)
     return F.avg_pool2d(edge, 7, 1, 3)
 

@@ -16,7 +16,7 @@ import fec_jax
 from experiments.sweeping import plots
 from experiments.sweeping.results import Result, Spread, difference, spread
 from experiments.sweeping.table import REPO, Figure, Table
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 
 
 def write(table: Table, results: Sequence[Result], folder: Path) -> None:

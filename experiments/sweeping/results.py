@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.sweeping import running
 from experiments.sweeping.table import Measure, Planned, Table
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 from fec_jax.types import UserError
 
 MEASURED = "figures.json"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.sweeping.table import REPO, Planned
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 from fec_jax.train.stopping import Stop
 
 LOG = "log.txt"

@@ -9,9 +9,10 @@ Figures: averaged generator, hole pasted, 128 faces that nobody was trained on (
 from pathlib import Path
 
 from experiments.sweeps import judge
-from fec_jax.data.synthetic import DrawnFaces
-from fec_jax.metrics import evaluation, heldout, mask_sets, perceptual
-from fec_jax.opening import predictor, weights_from
+from fec_jax.data.synthetic.source import SyntheticFaces
+from fec_jax.masks import sets as mask_sets
+from fec_jax.metrics import evaluation, heldout, perceptual
+from fec_jax.weights.load import predictor, weights_from
 
 CONFIG = "experiments/sweeps/ablation_config.py"
 SEEDS = (0, 1, 2)
@@ -46,7 +47,7 @@ def measure(workdir: Path, out: Path) -> dict[str, float]:
     weights = weights_from(workdir)
     px = weights.meta.resolution_px
     predict = predictor(weights)
-    photos, attrs = DrawnFaces(_FACES, px, split="test").load(range(_FACES))
+    photos, attrs = SyntheticFaces(_FACES, px, split="test").load(range(_FACES))
     figures = heldout.reconstruction_figures(predict, photos, attrs, _BATCH)
     figures |= heldout.attribute_figures(
         predict, judge.classify(px, out / "judge.safetensors"), photos, attrs, weights.meta.attribute_names, _BATCH

@@ -16,11 +16,11 @@ import safetensors.numpy
 from flax import traverse_util
 
 from fec_jax import images
-from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces
+from fec_jax.io.atomic import write_whole
 from fec_jax.losses import attribute
 from fec_jax.metrics.heldout import Classify
 from fec_jax.nets.discriminator import Discriminator
-from fec_jax.placing import write_whole
 
 _FACES, _EPOCHS, _BATCH = 4096, 10, 32
 _LR = 2e-3
@@ -42,7 +42,7 @@ def classify(px: int, cache: Path) -> Classify:
 
 
 def _train(network: Discriminator) -> Any:
-    photos, labels = DrawnFaces(_FACES, network.max_px, _SEED).load(range(_FACES))
+    photos, labels = SyntheticFaces(_FACES, network.max_px, _SEED).load(range(_FACES))
     tx = optax.adam(optax.cosine_decay_schedule(_LR, _EPOCHS * (_FACES // _BATCH)))
     params: Any = network.init(jax.random.key(_SEED), images.to_float(photos[:1]), 1.0, resolution_px=network.max_px)[
         "params"

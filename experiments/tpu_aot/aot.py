@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = ("config", "topology", "resolution", "effort")

@@ -19,8 +19,10 @@ from jax.experimental import topologies
 from jax.sharding import Mesh, NamedSharding
 
 from experiments.tpu_aot import hlo
-from fec_jax import build, compiling, estimate, reporting, schedule
-from fec_jax.data.synthetic import ATTRIBUTES
+from fec_jax import schedule, xla_options
+from fec_jax.config import build
+from fec_jax.data.synthetic.source import ATTRIBUTES
+from fec_jax.estimate import cost, memory
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
 
@@ -42,7 +44,7 @@ def arguments(run: Run, phase: schedule.Phase, mesh: Mesh) -> tuple[Any, ...]:
     def alike(tree: Any, spec: jax.P) -> Any:
         return lying(tree, jax.tree.map(lambda _: NamedSharding(mesh, spec), tree))
 
-    state, batch, clock, given = reporting.step_shapes(run, phase, phase.batch)
+    state, batch, clock, given = memory.step_shapes(run, phase, phase.batch)
     state = lying(state, parallel.state_shardings(state, mesh))
     return state, alike(batch, parallel.SPLIT), alike(clock, parallel.SAME), alike(given, parallel.SAME)
 
@@ -57,7 +59,7 @@ def compiled_phase(name: str, topology: str, px: int, effort: float = 0.0) -> di
     args = arguments(run, phase, mesh)
     step = functools.partial(steps.train_step, run.recipe, px, parallel.AXIS)
     lowered = parallel.sharded(step, mesh, args[0]).lower(*args)
-    options: dict[str, Any] = dict(compiling.OPTIONS["tpu"])
+    options: dict[str, Any] = dict(xla_options.OPTIONS["tpu"])
     if effort:
         options["exec_time_optimization_effort"] = effort
     begun = time.perf_counter()
@@ -118,9 +120,9 @@ def estimates(run: Run, phase: schedule.Phase, devices: int) -> dict[str, float]
     """What `fec estimate` says of the same step: on average, and with the penalty and all that a step may have."""
     local = phase.batch // devices
     return {
-        "estimate_gflop": round(estimate.step_cost(run, phase, local)[0] / 1e9, 3),
-        "estimate_with_penalty_gflop": round(estimate.step_cost(run, phase, local, at_most=True)[0] / 1e9, 3),
-        "estimate_gb": round(reporting.step_bytes(run, phase, devices) / 1e9, 3),
+        "estimate_gflop": round(cost.step_cost(run, phase, local)[0] / 1e9, 3),
+        "estimate_with_penalty_gflop": round(cost.step_cost(run, phase, local, at_most=True)[0] / 1e9, 3),
+        "estimate_gb": round(memory.step_bytes(run, phase, devices) / 1e9, 3),
     }
 
 

@@ -29,9 +29,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Num, UInt8
 from PIL import Image
 
-from fec_jax import compiling, images
-from fec_jax.complete.weights import Weights
+from fec_jax import images, xla_options
 from fec_jax.types import UserError
+from fec_jax.weights.format import Weights
 
 Unset = Literal["photo", "ask"]
 
@@ -60,7 +60,7 @@ class Completer:
         generator, discriminator = meta.build_generator(), meta.build_discriminator()
         self._g_params = jax.device_put(weights.g_params)
         self._d_params = None if weights.d_params is None else jax.device_put(weights.d_params)
-        jit = functools.partial(jax.jit, compiler_options=compiling.options())
+        jit = functools.partial(jax.jit, compiler_options=xla_options.options())
         self._g = jit(lambda p, *inputs: generator.apply({"params": p}, *inputs, 1.0, resolution_px=r))
         self._d = jit(lambda p, x: discriminator.apply({"params": p}, x, 1.0, resolution_px=r)[1])
 

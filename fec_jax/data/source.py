@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from fec_jax.data.attributes import select
 from fec_jax.data.builders import records
 from fec_jax.data.builders.photo import from_png
-from fec_jax.pictures import one_line
+from fec_jax.io.pictures import one_line
 from fec_jax.types import HostAttrs, HostImages, UserError
 
 MOST_FITTED = 4096

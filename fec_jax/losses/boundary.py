@@ -9,7 +9,7 @@ def boundary(
 ) -> Float[Array, " b"]:
     """L1 around the rim of the hole: the mean of weight * |fake - real| over all pixels and channels.
 
-    Images in [-1, 1]; `weight` is `masks.rim(mask)`, in [0, 1], 0 away from the rim, on both sides of it.
+    Images in [-1, 1]; `weight` is `holes.rim(mask)`, in [0, 1], 0 away from the rim, on both sides of it.
 
     The mean runs over the whole image, not over the weight: few pixels have any, so the term is small and the paper's
     lambda for it (5000) is ten times that of the reconstruction. A longer rim counts for more, as it should.

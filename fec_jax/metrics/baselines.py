@@ -21,10 +21,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, UInt8
 
-from fec_jax import masks
+from fec_jax.masks import holes
 from fec_jax.metrics.extra import need
-from fec_jax.metrics.pixel import HostMasks
-from fec_jax.types import HostImages
+from fec_jax.types import HostImages, HostMasks
 
 INPAINT_RADIUS_PX = 3
 BLOCK_BYTES = 2**27
@@ -141,7 +140,7 @@ class PcaRegression:
 
     def best_factor(self, photos: HostImages) -> float:
         """By what, of `NOISES`, to multiply the noise, for the centre square of `photos` to be filled best."""
-        hole = np.asarray(masks.center(photos.shape[1]))[..., 0] > 0.5
+        hole = np.asarray(holes.center(photos.shape[1]))[..., 0] > 0.5
         fills = self.fills(photos, hole, [self.noise * factor for factor in NOISES])
         return NOISES[int(np.argmin([np.square(fill - photos[:, hole]).sum() for fill in fills]))]
 

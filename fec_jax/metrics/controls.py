@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fec_jax.data.source import Source, load_to_fit
+from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import baselines, evaluation
 from fec_jax.metrics.evaluation import Bench, Complete, Figures, Measured, Wishes
-from fec_jax.metrics.mask_sets import MaskSet
 from fec_jax.types import HostAttrs, HostImages
 
 FORMULAS = ("telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")

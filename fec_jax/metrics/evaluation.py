@@ -14,16 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
-from fec_jax import images, masks
+from fec_jax import images
 from fec_jax.data.source import Source
+from fec_jax.masks import holes
+from fec_jax.masks.sets import MaskSet, bins
 from fec_jax.metrics import distribution, perceptual
 from fec_jax.metrics.attributes import Classifier
 from fec_jax.metrics.heldout import Predict
 from fec_jax.metrics.limits import LIMITS
-from fec_jax.metrics.mask_sets import MaskSet, bins
-from fec_jax.metrics.pixel import PIXEL, HostMasks
-from fec_jax.nets import published
-from fec_jax.types import HostAttrs, HostImages, UserError
+from fec_jax.metrics.pixel import PIXEL
+from fec_jax.nets import vgg16
+from fec_jax.types import HostAttrs, HostImages, HostMasks, UserError
 
 CHUNK_BYTES = 2**27
 
@@ -95,8 +96,8 @@ def network(predict: Predict, batch: int = 16) -> Complete:
         done = []
         for index, new in images.batches(len(real), batch):
             x, m = images.to_float(real[index]), jnp.asarray(mask[index])
-            fake = predict(masks.cut(x, m), m, jnp.asarray(wanted[index], jnp.float32))
-            done.append(np.asarray(images.to_uint8(masks.paste(fake, x, m)))[:new])
+            fake = predict(holes.cut(x, m), m, jnp.asarray(wanted[index], jnp.float32))
+            done.append(np.asarray(images.to_uint8(holes.paste(fake, x, m)))[:new])
         return np.concatenate(done)
 
     return complete
@@ -231,7 +232,7 @@ def in_training(predict: Predict, source: Source, mask_sets: Sequence[MaskSet], 
     Below 16 px, where SSIM and LPIPS are not defined, nothing.
     """
     found: dict[str, float] = {}
-    if source.resolution_px < published.SMALLEST_PX:
+    if source.resolution_px < vgg16.SMALLEST_PX:
         return found
     for mask_set in mask_sets:
         bench = Bench(source, len(mask_set.masks))

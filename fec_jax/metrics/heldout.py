@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from fec_jax import images, masks
+from fec_jax import images
 from fec_jax.data.source import Source
+from fec_jax.masks import holes
 from fec_jax.metrics import pixel
 from fec_jax.types import Attrs, HostAttrs, HostImages, Images, Masks
 
@@ -25,8 +26,8 @@ def reconstruction_figures(predict: Predict, photos: HostImages, attrs: HostAttr
     """`psnr_hole_center` (dB) and `l1_hole_center` (0..1), means over photos completed with their own attributes."""
     totals = {"psnr_hole_center": 0.0, "l1_hole_center": 0.0}
     for real, labels, count in _batches(photos, attrs, batch):
-        mask = jnp.broadcast_to(masks.center(real.shape[1]), (*real.shape[:3], 1))
-        completed = masks.paste(predict(masks.cut(real, mask), mask, labels), real, mask)
+        mask = jnp.broadcast_to(holes.center(real.shape[1]), (*real.shape[:3], 1))
+        completed = holes.paste(predict(holes.cut(real, mask), mask, labels), real, mask)
         totals["psnr_hole_center"] += float(pixel.psnr_hole(completed, real, mask)[:count].sum())
         totals["l1_hole_center"] += float(pixel.l1_hole(completed, real, mask)[:count].sum())
     return {name: value / len(photos) for name, value in totals.items()}
@@ -43,7 +44,7 @@ def attribute_figures(
     `attr_real/NAME`: the untouched photos, what the classifier itself is worth. Each also as a mean over attributes.
     """
     n = len(names)
-    sides = {"center": 0.5, "wide": masks.WIDE}
+    sides = {"center": 0.5, "wide": holes.WIDE}
     right = {f"{kind}_{side}": np.zeros(n) for kind in ("flipped", "kept") for side in sides} | {"real": np.zeros(n)}
     for real, labels, count in _batches(photos, attrs, batch):
 
@@ -52,12 +53,12 @@ def attribute_figures(
 
         right["real"] += agrees(real, labels)
         for side, share in sides.items():
-            mask = jnp.broadcast_to(masks.center(real.shape[1], share), (*real.shape[:3], 1))
-            masked = masks.cut(real, mask)
-            right[f"kept_{side}"] += agrees(masks.paste(predict(masked, mask, labels), real, mask), labels)
+            mask = jnp.broadcast_to(holes.center(real.shape[1], share), (*real.shape[:3], 1))
+            masked = holes.cut(real, mask)
+            right[f"kept_{side}"] += agrees(holes.paste(predict(masked, mask, labels), real, mask), labels)
             for i in range(n):
                 wanted = labels.at[:, i].set(1 - labels[:, i])
-                completed = masks.paste(predict(masked, mask, wanted), real, mask)
+                completed = holes.paste(predict(masked, mask, wanted), real, mask)
                 right[f"flipped_{side}"][i] += agrees(completed, wanted)[i]
     figures = {}
     for kind, counts in right.items():

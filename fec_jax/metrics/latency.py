@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks import holes
 from fec_jax.metrics.heldout import Predict
 
 CPU_INFO, MODEL = Path("/proc/cpuinfo"), re.compile(r"^model name\s*: (.+)$", re.MULTILINE)
@@ -26,13 +27,13 @@ def latency(predict: Predict, px: int, num_attrs: int) -> dict[str, Any]:
     8-bit photo in the host's memory to the completed one. Both wait until the result is there.
     """
     real = np.random.default_rng(0).integers(0, 256, (1, px, px, 3), np.uint8)
-    mask, attrs = np.asarray(masks.center(px))[None], np.zeros((1, num_attrs), np.float32)
+    mask, attrs = np.asarray(holes.center(px))[None], np.zeros((1, num_attrs), np.float32)
     x, m, a = images.to_float(real), jnp.asarray(mask), jnp.asarray(attrs)
-    masked = jax.block_until_ready(masks.cut(x, m))
+    masked = jax.block_until_ready(holes.cut(x, m))
 
     def whole() -> np.ndarray:
         x, m = images.to_float(real), jnp.asarray(mask)
-        return np.asarray(images.to_uint8(masks.paste(predict(masks.cut(x, m), m, jnp.asarray(attrs)), x, m)))
+        return np.asarray(images.to_uint8(holes.paste(predict(holes.cut(x, m), m, jnp.asarray(attrs)), x, m)))
 
     on_device, runs = _timed(lambda: jax.block_until_ready(predict(masked, m, a)))
     with_transfer, _ = _timed(whole)

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 
 from fec_jax.metrics.extra import need
-from fec_jax.metrics.pixel import HostMasks, PerImage
-from fec_jax.types import HostImages
+from fec_jax.metrics.pixel import PerImage
+from fec_jax.types import HostImages, HostMasks
 
 # Shares of the width and of the height: x, y.
 IRISES = ((0.38, 0.45), (0.62, 0.45))

@@ -13,8 +13,9 @@ from jax import lax
 from jaxtyping import Array, Float, Float32, Float64
 
 from fec_jax import images
-from fec_jax.nets import published
+from fec_jax.nets import vgg16
 from fec_jax.types import HostImages, Images, Params
+from fec_jax.weights import published
 
 # LPIPS's own constants for images in [-1, 1]; (x - SHIFT) / SCALE is torchvision's normalisation of the same images.
 SHIFT = (-0.030, -0.088, -0.188)
@@ -47,17 +48,15 @@ class Vgg16:
 
         The first `blocks` of them. Odd heights and widths are halved downwards. ValueError below 16 px.
         """
-        if min(x.shape[1:3]) < published.SMALLEST_PX:
-            raise ValueError(
-                f"VGG16 needs images of at least {published.SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}"
-            )
+        if min(x.shape[1:3]) < vgg16.SMALLEST_PX:
+            raise ValueError(f"VGG16 needs images of at least {vgg16.SMALLEST_PX} px, got {x.shape[1]} x {x.shape[2]}")
         return _relus(self.convs, x, blocks)
 
 
 @functools.cache
 def _load() -> Vgg16:
     params = published.load_params()
-    return Vgg16({name: params[name] for name in published.CONVS}, params["heads"])
+    return Vgg16({name: params[name] for name in vgg16.CONVS}, params["heads"])
 
 
 def lpips(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, " n"]:
@@ -148,7 +147,7 @@ def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
 def _relus(convs: Params, x: Images, blocks: int) -> list[Float[Array, "b _ _ _"]]:
     x = (x - jnp.asarray(SHIFT)) / jnp.asarray(SCALE)
     relus = []
-    for block, (count, _) in enumerate(published.BLOCKS[:blocks], 1):
+    for block, (count, _) in enumerate(vgg16.BLOCKS[:blocks], 1):
         if block > 1:
             x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
         for i in range(1, count + 1):

@@ -8,14 +8,12 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Float64, UInt8
+from jaxtyping import Array, Float, Float64, UInt8
 
 from fec_jax import images
 from fec_jax.metrics.extra import need
-from fec_jax.types import HostImages, Images, Masks
+from fec_jax.types import HostImages, HostMasks, Images, Masks
 
-HostMasks = Float32[np.ndarray, "b h w 1"]
-"""Binary masks on the host, 1 in the hole."""
 PerImage = Callable[[HostImages, HostImages, HostMasks], Float64[np.ndarray, " b"]]
 """(completed, real, mask) -> one figure per image; NaN where a figure does not apply to an image."""
 

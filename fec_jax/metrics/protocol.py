@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from fec_jax.data.source import Source
-from fec_jax.metrics.mask_sets import MaskSet
+from fec_jax.masks.sets import MaskSet
 
 VERSION = 1
 """Of the way figures are computed. Raised whenever any of them would come out differently."""
@@ -59,7 +60,7 @@ def digest(facts: Mapping[str, Any]) -> str:
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     """The entries in which two blocks differ, by dotted name."""
-    flat_a, flat_b = _flat(a), _flat(b)
+    flat_a, flat_b = (flatten_dict({**block, "hash": None}, sep=".") for block in (a, b))
     return [name for name in sorted(flat_a.keys() | flat_b.keys()) if flat_a.get(name) != flat_b.get(name)]
 
 
@@ -71,13 +72,3 @@ def fingerprint(source: Source, count: int) -> str:
         sha.update(np.ascontiguousarray(photos).tobytes())
         sha.update(np.ascontiguousarray(attrs).tobytes())
     return sha.hexdigest()
-
-
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif name != "hash":
-            flat[prefix + name] = value
-    return flat

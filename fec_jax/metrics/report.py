@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from fec_jax.data.source import Source
+from fec_jax.io.pictures import one_line
+from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import protocol
 from fec_jax.metrics.evaluation import Complete, flipped
-from fec_jax.metrics.mask_sets import MaskSet
-from fec_jax.pictures import one_line
 from fec_jax.types import UserError
 
 DIGITS = 6

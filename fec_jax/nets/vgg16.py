@@ -1,60 +1,27 @@
 """VGG16 with ImageNet weights, frozen: up to `relu2_2` the eye of the feature loss (paper, section on losses).
 
 Simonyan & Zisserman, arXiv:1409.1556. The weights to there ship with the package; `assets/README.md` says
-where they come from. LPIPS sees with all five blocks, see `published`.
+where they come from. LPIPS sees with all five blocks, see `weights.published`.
 """
 
-import hashlib
-from importlib import resources
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import safetensors.numpy
 from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from fec_jax.nets import ops, published, winograd
-from fec_jax.types import Params, UserError
+from fec_jax.nets import ops, winograd
+from fec_jax.types import Params
 
-FILE = "vgg16_relu2_2.safetensors"
-SHA256 = "334c6d8f9a1f8f637424ebe294b2e04bbb8b8967db84c8323e109cc98e242409"
-SHAPES = {
-    "conv1_1": (3, 3, 3, 64),
-    "conv1_2": (3, 3, 64, 64),
-    "conv2_1": (3, 3, 64, 128),
-    "conv2_2": (3, 3, 128, 128),
-}
+BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Of every block of VGG16: number of 3x3 convolutions, and their channels. Blocks are joined by 2x2 max pooling."""
+CONVS = tuple(f"conv{i}_{j}" for i, (count, _) in enumerate(BLOCKS, 1) for j in range(1, count + 1))
+SMALLEST_PX = 16
+"""Side of the smallest image: four poolings halve it to 1."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def load_params() -> dict[str, dict[str, Array]]:
-    """The shipped weights, {"conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}, float32.
-
-    Raises `UserError` when the file is missing or is not, byte for byte, the one that this version was released with.
-    """
-    asset = resources.files("fec_jax") / "assets" / FILE
-    try:
-        data = asset.read_bytes()
-    except OSError as e:
-        raise UserError(f"VGG16 weights missing: {asset}; reinstall fec-jax or run experiments/port_vgg16.py") from e
-    return parse(data, str(asset))
-
-
-def parse(data: bytes, where: str) -> dict[str, dict[str, Array]]:
-    """Checks and unpacks the bytes of the weights' file; `where` names it in the `UserError` for a damaged one."""
-    if hashlib.sha256(data).hexdigest() != SHA256:
-        raise UserError(f"VGG16 weights damaged (wrong checksum): {where}; reinstall fec-jax")
-    flat = safetensors.numpy.load(data)
-    wanted = {f"{name}/kernel": shape for name, shape in SHAPES.items()}
-    wanted |= {f"{name}/bias": shape[-1:] for name, shape in SHAPES.items()}
-    found = {name: array.shape for name, array in flat.items() if array.dtype == np.float32}
-    if found != wanted:
-        raise UserError(f"VGG16 weights have other names, shapes or types than expected: {where}; reinstall fec-jax")
-    return {name: {part: jnp.asarray(flat[f"{name}/{part}"]) for part in ("kernel", "bias")} for name in SHAPES}
 
 
 def relu2_2(
@@ -69,10 +36,10 @@ def relus(
 ) -> list[Float[Array, "b _ _ _"]]:
     """Activations after the last ReLU of the first `blocks` (1 to 5) blocks, [b, h, w, 64] ... [b, h/16, w/16, 512].
 
-    Float32, not negative. relu1_2, 2_2, 3_3, 4_3, 5_3; `params` has the convolutions up to there: `load_params` those
-    of two blocks, `published.load_params` all. Images in [-1, 1], height and width multiples of 2^(blocks - 1), else
-    ValueError. `dtype` is the type of the convolutions' inputs and outputs; bfloat16 is meant for accelerators. The
-    gradient goes to the images alone: for `params` it is zero.
+    Float32, not negative. relu1_2, 2_2, 3_3, 4_3, 5_3; `params` has the convolutions up to there:
+    `weights.published.load_relu2_2` has those of two blocks, `load_params` all. Images in [-1, 1], height and width
+    multiples of 2^(blocks - 1), else ValueError. `dtype` is the type of the convolutions' inputs and outputs; bfloat16
+    is meant for accelerators. The gradient goes to the images alone: for `params` it is zero.
 
     fast: on CPUs, for float32 and images whose sides are multiples of 8 from 32 px on, by `winograd`, a quarter faster
     there and back, and different by some 1e-5 of the largest activation; else the same.
@@ -88,7 +55,7 @@ def relus(
     x, params = x.astype(dtype), lax.stop_gradient(params)
     suits = x.dtype == jnp.float32 and h % 8 == w % 8 == 0 and min(h, w) >= 32
     found = []
-    for block, (count, _) in enumerate(published.BLOCKS[:blocks], 1):
+    for block, (count, _) in enumerate(BLOCKS[:blocks], 1):
         x = _max_pool2(x) if block > 1 else x
         # Winograd's tiles are of 4 x 4 pixels, and few of them are not worth it.
         tiled = x.shape[1] % 4 == x.shape[2] % 4 == 0 and min(x.shape[1:3]) >= 16

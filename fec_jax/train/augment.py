@@ -16,27 +16,21 @@ from fec_jax.types import Images
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """How strongly to change images; 0 turns a change off.
-
-    mirror: whether to flip left and right with probability 1/2.
-    color: brightness moves by up to this (in units of the [-1, 1] range), every channel by a further half of it, and
-      contrast and saturation are scaled by up to 1 +- this.
-    shift: translation by up to this share of the side in both directions, by whole pixels; what comes in repeats the
-      border.
-    scale: magnification by 1 +- up to this about the centre, resampled by Lanczos3; `shift` is then no longer by whole
-      pixels.
-    cutout: a square of this share of the side, its centre anywhere, becomes mid grey.
-    noise: standard deviation, in units of the [-1, 1] range, of Gaussian noise on every pixel. D then has to go by what
-      is large and plain, and G cannot grant a wish by a faint pattern that nobody else would see (compare randomized
-      smoothing, Cohen et al. 2019).
-    """
+    """How strongly to change images; 0 turns a change off."""
 
     mirror: bool = False
+    """Flip left and right with probability 1/2."""
     color: float = 0.0
+    """Brightness moves by up to this ([-1, 1] range), channels by half as much more; contrast, saturation * 1 +- it."""
     shift: float = 0.0
+    """Translation by up to this share of the side, by whole pixels; what comes in repeats the border."""
     noise: float = 0.0
+    """Standard deviation ([-1, 1] range) of Gaussian noise. D then goes by what is large and plain, and G cannot please
+    it by a faint pattern that nobody else would see (compare randomized smoothing, Cohen et al. 2019)."""
     scale: float = 0.0
+    """Magnification by 1 +- up to this about the centre, by Lanczos3; `shift` is then no longer by whole pixels."""
     cutout: float = 0.0
+    """A square of this share of the side, its centre anywhere, becomes mid grey."""
 
     def __call__(self, x: Images, keys: Key[Array, " b"]) -> Images:
         """Changed images of the same shape; each by its own key."""

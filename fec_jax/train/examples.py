@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, UInt8
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks import holes
+from fec_jax.masks.sampler import MaskSampler
 from fec_jax.train.augment import Augment
 from fec_jax.types import Attrs
 
@@ -29,7 +31,6 @@ class Purpose(enum.IntEnum):
     D_AUGMENT_FAKE = 5
     G_AUGMENT = 6
     R1 = 7
-    D_AUGMENT_TRANSPLANTED = 8
     FEATURE_WINDOW = 9
 
 
@@ -76,7 +77,7 @@ def make(
     seed: Key[Array, ""],
     alpha: jax.Array,
     *,
-    sampler: masks.MaskSampler,
+    sampler: MaskSampler,
     mask_px: int,
     augment: Augment,
     keep_probability: float = 0.5,
@@ -91,13 +92,13 @@ def make(
     x = jnp.clip(augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream)), -1, 1)
     if r > 4:
         x = images.lerp(images.up2(images.pool2(x)), x, alpha)
-    mask = masks.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
+    mask = holes.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
     labels = attrs.astype(jnp.float32)
     wanted = flip(labels, keys(seed, Purpose.FLIP, stream), keep_probability, most_flips)
     return Examples(
         real=x,
         mask=mask,
-        masked=masks.cut(x, mask),
+        masked=holes.cut(x, mask),
         attrs=labels,
         wanted_attrs=wanted,
         flipped=jnp.any(labels != wanted, axis=1),

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from fec_jax import images, masks
+from fec_jax import images
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
 from fec_jax.losses.total import TERMS
+from fec_jax.masks import holes
 from fec_jax.nets import vgg16
 from fec_jax.train import examples
 from fec_jax.train.examples import Examples, Purpose
@@ -24,7 +25,7 @@ FEATHER = 24
 
 def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
     """The image that D judges in place of a photo."""
-    return masks.paste(fake, ex.real, ex.mask) if recipe.d_sees == "completed" else fake
+    return holes.paste(fake, ex.real, ex.mask) if recipe.d_sees == "completed" else fake
 
 
 def g_losses(
@@ -59,7 +60,7 @@ def g_losses(
         return reconstruction.reconstruction(bound(x), goal, ex.mask, recipe.rec_alpha)
 
     def feat(x: Images) -> Float[Array, " some"]:
-        seen = masks.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
+        seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
         seen, asked, side = seen[:some], goal[:some], resolution_px
         if 0 < recipe.feat_px < resolution_px:
@@ -73,15 +74,14 @@ def g_losses(
     def attr(attr_logits: Float[Array, "b n"]) -> Float[Array, ""]:
         if not ex.attrs.shape[1]:
             return jnp.zeros(())
-        asked = jnp.where(ex.flipped, 1.0, recipe.attr_on_kept)[:, None]
-        return attribute.attribute(_gradient_scaled(attr_logits, asked), ex.wanted_attrs).mean()
+        return attribute.attribute(attr_logits, ex.wanted_attrs).mean()
 
     def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         logit, attr_logits = judged(x)
         raw = {"adv": adversarial.g_loss(logit, recipe.adversarial).mean(), "attr": attr(attr_logits)}
         return sum((weights[name] * value for name, value in raw.items()), jnp.zeros(())), raw
 
-    losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, masks.rim(ex.mask))}
+    losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, holes.rim(ex.mask))}
     if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
         del losses["feat"]
 
@@ -108,7 +108,7 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
     r = ex.real.shape[1]
     shift = jnp.tensordot(jnp.asarray(recipe.flip_shift) * (ex.wanted_attrs - ex.attrs), directions, axes=1)
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
-    where = masks.feathered(ex.mask, r // FEATHER)
+    where = holes.feathered(ex.mask, r // FEATHER)
     return jnp.clip(ex.real + where * shift, -1, 1)
 
 
@@ -119,7 +119,8 @@ def _windows(
 
     def one(x: Float[Array, "h h 3"], y: Float[Array, "h h 3"], key: Key[Array, ""]) -> tuple[Array, Array]:
         top, left = jax.random.randint(key, (2,), 0, x.shape[0] - side_px + 1)
-        return tuple(lax.dynamic_slice(image, (top, left, 0), (side_px, side_px, 3)) for image in (x, y))
+        x, y = (lax.dynamic_slice(image, (top, left, 0), (side_px, side_px, 3)) for image in (x, y))
+        return x, y
 
     return *jax.vmap(one)(x, y, keys), side_px
 

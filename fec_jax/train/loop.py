@@ -13,13 +13,14 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data import pipeline
-from fec_jax.placing import locked
-from fec_jax.train import checkpointing, hosts, parallel, steps, writers
+from fec_jax.io.lock import locked
+from fec_jax.train import hosts, parallel, steps, writers
 from fec_jax.train import state as states
+from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.progress import Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
-from fec_jax.train.viewing import Viewer, report
+from fec_jax.train.viewer import Viewer, print_figures
 from fec_jax.types import UserError
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,7 @@ class Trainer:
             # takes some longer than others, Gloo would give up on the last ones after 30 s.
             jax.block_until_ready(self.count(False))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
-        self.checkpoints = checkpointing.Checkpoints(
-            workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders
-        )
+        self.checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders)
         self.given = parallel.replicate(run.given(), self.mesh)
         self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)
@@ -61,7 +60,7 @@ class Trainer:
     def train(self, stop: Stop) -> None:
         """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
         nimg = self._restore()
-        self.metrics = writers.Metrics(self.workdir, nimg) if hosts.first() else None
+        self.metrics = writers.MetricsLog(self.workdir, nimg) if hosts.first() else None
         self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg, bar=hosts.first())
         with self.screen.shown():
             try:
@@ -230,7 +229,7 @@ class Trainer:
         figures = self.viewer.figures(self.state, alpha, resolution_px)
         if self.metrics:
             self.metrics.write(nimg, {f"eval/{name}": value for name, value in figures.items()})
-        report(figures, self.screen.line, resolution_px=resolution_px, whole=False)
+        print_figures(figures, self.screen.line, resolution_px=resolution_px, whole=False)
 
     def _try(self, show: Any, *args: Any) -> None:
         """Pictures and figures never stop a training."""
@@ -272,7 +271,9 @@ class Trainer:
             self._try(self._show_final, phase.resolution_px)
 
     def _show_final(self, resolution_px: int) -> None:
-        report(self.viewer.figures(self.state, 1.0, resolution_px), self.screen.line, resolution_px=resolution_px)
+        print_figures(
+            self.viewer.figures(self.state, 1.0, resolution_px), self.screen.line, resolution_px=resolution_px
+        )
 
 
 def train(run: Run, workdir: Path) -> None:

@@ -1,6 +1,7 @@
 """Adam for each network, and the moving average of G that is handed out."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,19 +28,19 @@ def update(
 ) -> tuple[Params, optax.OptState]:
     """One step downhill. Layers that are not born yet have zero gradients, and stay where they are."""
     updates, opt = tx.update(grads, opt)
-    return jax.tree.map(lambda p, u: p - lr * u, params, updates), opt
+    new: Any = optax.apply_updates(params, jax.tree.map(lambda u: -lr * u, updates))
+    return new, opt
 
 
 @dataclasses.dataclass(frozen=True)
 class Ema:
-    """An exponential moving average with a half-life in thousands of images (Karras et al. 2018, 2020).
-
-    At the start the half-life is `rampup` of the images seen so far, if that is less: otherwise the random start would
-    still be in the average long after the network has left it.
-    """
+    """An exponential moving average (Karras et al. 2018, 2020)."""
 
     halflife_kimg: float = 10.0
+    """Half-life in thousands of images."""
     rampup: float = 0.05
+    """The half-life is no more than this share of the images seen so far: otherwise the random start would still be in
+    the average long after the network has left it."""
 
     def decay(self, nimg: Float[Array, ""], batch: int) -> Float[Array, ""]:
         """The weight of the old average in a step that ends at `nimg` images."""
@@ -49,4 +50,5 @@ class Ema:
     def update(self, average: Params, params: Params, nimg: Float[Array, ""], batch: int) -> Params:
         """The average after a step of `batch` images that ends at `nimg`; float32."""
         d = self.decay(nimg, batch)
-        return jax.tree.map(lambda a, p: d * a + (1 - d) * p, average, params)
+        new: Any = optax.incremental_update(params, average, 1 - d)
+        return new

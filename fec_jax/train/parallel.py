@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from fec_jax import compiling
+from fec_jax import xla_options
 from fec_jax.train.recipe import Batch, Clock, Given, Metrics
 from fec_jax.train.state import State
 
@@ -93,7 +93,7 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
     nothing: it needs room for two states.) Raises ValueError for an unknown mode.
     """
     if mode == "shard_map":
-        return sharded(step, mesh, args[0]).lower(*args).compile(compiler_options=compiling.options())
+        return sharded(step, mesh, args[0]).lower(*args).compile(compiler_options=xla_options.options())
     if mode == "pmap":
         return _pmap(step, mesh, args)
     raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import flax.struct
 
-from fec_jax import masks
 from fec_jax.losses.total import Lambdas
+from fec_jax.masks.sampler import MaskSampler
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.train import optimizers
@@ -16,64 +16,62 @@ from fec_jax.types import Params
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that stays the same from the first step of a run to the last.
-
-    mask_px: the final resolution, at which masks are drawn. d_sees: D's fakes are G's whole images (paper) or the
-    completed ones. attr_sees: what D's attribute head learns from: photos (paper), or what they have in the hole,
-    in the context of another photo: the head then looks where G can do something about it, and not at a tie, which
-    G cannot take away, to tell a man from a woman. feat_sees: as d_sees, for the feature loss. feat_share: the
-    part of the batch that the feature loss looks at: half of it is right on average, at half the cost. feat_px: of
-    larger images it looks at a square window of this side, its place drawn anew each time; 0: at all. adversarial:
-    kind of G's adversarial loss. rec_alpha: weight of the hole in the reconstruction loss. rec_on_flipped: how
-    strongly, from 0 to 1 (paper), examples whose wish differs from the photo are still drawn to the photo inside
-    the hole. attr_on_kept: how strongly, from 0 to 1 (paper), the attribute loss teaches G at the other examples,
-    whose photos show what it asks for anyway; less leaves them to the reconstruction. r1_gamma, r1_every: weight of
-    D's gradient penalty, per pixel of the image (gamma = r1_gamma * r * r: a penalty that leaves D its eyes at 64
-    px makes it blind at 8 px), and how often it is computed (then `r1_every` times as heavy). r1_attr: how much of
-    it every attribute logit gets, beside 1 for the real/fake logit: a head whose answers turn at the slightest
-    change is fooled rather than satisfied. keep_probability: of asking for the photo's own attributes; otherwise one
-    to most_flips (paper: 1) of them are flipped. flip_shift: where a wish contradicts the photo, reconstruction and
-    feature loss ask for the photo moved so many times along the attribute's direction, see `Given`, one number for
-    all attributes or one for each; 0 (paper): for the photo. history_share: how often D is shown an older
-    completion. feature_min_px: below it the feature loss is off: VGG16 never saw such sizes. feature: what the
-    feature loss is, the paper's or LPIPS; of the phase.
-    feature_chunk_pixels: images go through the feature loss in chunks of about so many pixels; None: at once.
-    shares_every: steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never.
-    d_terms: of the phase, see `schedule.Row`.
-    """
+    """Everything that stays the same from the first step of a run to the last. [ours] where nothing is said."""
 
     generator: Generator
     discriminator: Discriminator
     mask_px: int
-    sampler: masks.MaskSampler = masks.MaskSampler()
+    """The final resolution: masks are drawn at it and pooled."""
+    sampler: MaskSampler = MaskSampler()
     lambdas: Lambdas = Lambdas()
     g_adam: optimizers.Adam = optimizers.Adam()
     d_adam: optimizers.Adam = optimizers.Adam()
     d_lr_factor: float = 1.0
+    """D's learning rate, in units of G's."""
     ema: optimizers.Ema = optimizers.Ema()
     augment: Augment = Augment(mirror=True)
+    """Of the photos."""
     d_augment: Augment = Augment()
+    """Of all that D sees, photos and completions alike."""
     d_sees: Literal["fake", "completed"] = "fake"
-    attr_sees: Literal["photo", "transplanted"] = "photo"
+    """What D judges: G's whole image [paper], or the hole pasted into the photo."""
     feat_sees: Literal["fake", "completed"] = "fake"
+    """The same for the feature loss."""
     feat_share: float = 1.0
+    """Part of the batch that the feature loss looks at: half of it is right on average, at half the cost."""
     feat_px: int = 0
+    """Side of a square window, anywhere, that the feature loss sees of larger images; 0: all of them."""
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
+    """Kind of G's adversarial loss; minimax [paper]."""
     rec_alpha: float = 0.7
+    """[paper] Weight of the hole in the reconstruction loss."""
     rec_on_flipped: float = 1.0
-    attr_on_kept: float = 1.0
+    """0 to 1 [paper: 1]: how much the photo counts inside the hole where an attribute was flipped."""
     r1_gamma: float = 0.0
+    """Weight of D's gradient penalty, per pixel: gamma = r1_gamma * r * r, so that D learns as freely at every size."""
     r1_every: int = 1
+    """Steps between penalties; each is then so many times as heavy."""
     r1_attr: float = 0.0
+    """Weight of every attribute logit in the penalty, beside 1 for real/fake: a smooth head is harder to fool."""
     keep_probability: float = 0.5
+    """[paper] Probability of asking for the photo's own attributes; otherwise one to `most_flips` are flipped."""
     most_flips: int = 1
+    """[paper: 1] Most attributes that are flipped at once."""
     flip_shift: float | tuple[float, ...] = 0.0
+    """Where an attribute was flipped, reconstruction and feature loss ask for the photo moved so many times along the
+    attribute's direction (see `Given`): one number for all, or one for each. 0 [paper]: for the photo."""
     history_share: float = 0.5
+    """How often D is shown an earlier completion."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
+    """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16
+    """Below this there is no feature loss: VGG16 never saw such sizes."""
     feature_chunk_pixels: int | None = None
+    """Images go through the feature loss in chunks of about so many pixels; None: at once."""
     shares_every: int = 16
+    """Steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never."""
     d_terms: float = 1.0
+    """Factor of G's two losses that come from D. Of the phase, see `schedule.Row`."""
 
 
 @flax.struct.dataclass
@@ -89,7 +87,7 @@ class Given:
     """What every step is given anew and none changes, the same on all devices.
 
     vgg: parameters of `vgg16.relu2_2`; those of `losses.feature.lpips`, of which they are a part, if a phase asks for
-    it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`fitting.directions`);
+    it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`train.directions`);
     None for a recipe whose `flip_shift` is 0.
     """
 

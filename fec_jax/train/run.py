@@ -10,50 +10,58 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.nets import published, vgg16
-from fec_jax.train import fitting, parallel
+from fec_jax.train import directions, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Given, Recipe
+from fec_jax.weights import published
 
 
 @dataclasses.dataclass(frozen=True)
 class Every:
-    """How often things happen, in thousands of images; 0 is never (borders of growth phases come besides)."""
+    """How often things happen, in thousands of images; 0: never. Borders of growth phases come besides."""
 
     log_kimg: float
+    """A line of the log and of metrics.jsonl."""
     checkpoint_kimg: float
+    """A checkpoint."""
     grid_kimg: float
+    """A grid of held-out photos."""
     eval_kimg: float
+    """Figures of held-out photos."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run.
-
-    train_source, test_source: give the photos at a resolution. config: what was read, as plain values, kept with every
-    checkpoint. grid_images: rows of the grids. eval_images: how many held-out photos the figures are of (0: all of
-    them), and eval_masks: under which mask sets besides the centre square. keep_checkpoints: how many of the newest
-    stay, besides those of the borders. max_rollbacks: after so many non-finite steps the run gives up. threads: that
-    read ahead.
-    """
+    """A run, see `config.build`."""
 
     recipe: Recipe
     phases: tuple[schedule.Phase, ...]
     warmup_kimg: float
+    """The learning rate rises over so many thousands of images, at every resolution."""
     seed: int
     attribute_names: tuple[str, ...]
     train_source: Callable[[int], Source]
+    """The photos to train on, by resolution in px."""
     test_source: Callable[[int], Source]
+    """Held-out photos, of which grids and figures are, likewise."""
     history_depth: int
+    """Earlier completions that are kept for each place of the batch."""
     mode: parallel.Mode
     every: Every
     grid_images: int
+    """Rows of the grids."""
     eval_images: int
+    """Held-out photos that the figures are of; 0: all."""
     eval_masks: tuple[str, ...]
+    """Mask sets of the figures, besides the centre square."""
     keep_checkpoints: int
+    """How many of the newest stay, besides those of the borders."""
     max_rollbacks: int
+    """After so many non-finite steps the run gives up."""
     threads: int
+    """Threads that read ahead."""
     config: dict[str, Any]
+    """What was read, as plain values; kept with every checkpoint."""
 
     def new_state(self, phase: schedule.Phase) -> states.State:
         """The state before the first step, with a history as `phase` needs it."""
@@ -73,20 +81,20 @@ class Run:
     @property
     def direction_px(self) -> int:
         """Side of the attributes' directions."""
-        return min(self.phases[-1].resolution_px, fitting.DIRECTION_PX)
+        return min(self.phases[-1].resolution_px, directions.DIRECTION_PX)
 
     def given(self) -> Given:
         """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
-        vgg = published.load_params() if self._lpips else vgg16.load_params()
+        vgg = published.load_params() if self._lpips else published.load_relu2_2()
         if not self._moves:
             return Given(vgg)
-        return Given(vgg, fitting.directions(self.train_source(self.direction_px)))
+        return Given(vgg, directions.directions(self.train_source(self.direction_px)))
 
     def given_shape(self) -> Given:
         """`given` as `jax.ShapeDtypeStruct`s; no data is read."""
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
-        vgg = published.params_shape() if self._lpips else jax.eval_shape(vgg16.load_params)
+        vgg = published.params_shape() if self._lpips else jax.eval_shape(published.load_relu2_2)
         return Given(vgg, directions if self._moves else None)
 
     @property

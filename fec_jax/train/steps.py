@@ -13,7 +13,6 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
-from fec_jax import masks
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
 from fec_jax.train import examples, history, optimizers
@@ -90,21 +89,16 @@ def d_step(
     real = recipe.d_augment(ex.real, keys(Purpose.D_AUGMENT))
     shown = recipe.d_augment(shown, keys(Purpose.D_AUGMENT_FAKE))
     b = real.shape[0]
-    seen, labelled = [real, shown], slice(0, b)
-    if recipe.attr_sees == "transplanted":
-        foreign = masks.paste(ex.real, _neighbours(ex.real, axis), ex.mask)
-        seen.append(recipe.d_augment(foreign, keys(Purpose.D_AUGMENT_TRANSPLANTED)))
-        labelled = slice(2 * b, 3 * b)
 
     def d(params: Params, x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
         logits: Any = recipe.discriminator.apply({"params": params}, x, clock.alpha, resolution_px=resolution_px)
         return logits
 
     def loss(params: Params) -> tuple[Float[Array, ""], dict[str, Array]]:
-        logit, attr_logits = d(params, jnp.concatenate(seen))
-        of_real, of_fake = logit[:b], logit[b : 2 * b]
+        logit, attr_logits = d(params, jnp.concatenate([real, shown]))
+        of_real, of_fake = logit[:b], logit[b:]
         adv = adversarial.d_loss(of_real, of_fake).mean()
-        attr = attribute.attribute(attr_logits[labelled], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
+        attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
         aux = {"d_loss": adv, "d_attr": attr, "real_logit": of_real.mean(), "fake_logit": of_fake.mean()}
         return adv + recipe.lambdas.attr * attr, aux
 
@@ -137,13 +131,6 @@ def d_step(
     )
     metrics["d_grad_norm"] = optax.tree.norm(grads)
     return dataclasses.replace(state, d_params=params, d_opt=opt, history=remembered), metrics
-
-
-def _neighbours(photos: Images, axis: str) -> Images:
-    """For every photo the one before it in the whole batch, over all devices; for the first the last."""
-    n = lax.axis_size(axis)
-    before = lax.ppermute(photos[-1:], axis, [(i, (i + 1) % n) for i in range(n)])
-    return jnp.concatenate([before, photos[:-1]])
 
 
 def g_step(recipe: Recipe, state: State, grads: Params, clock: Clock, batch: int) -> State:

@@ -18,12 +18,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
 from fec_jax import images
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
 
 log = logging.getLogger(__name__)
 
 
-class Metrics:
+class MetricsLog:
     """`metrics.jsonl` and TensorBoard events in the workdir.
 
     When a run resumes at `nimg`, lines past it, and one cut off by a kill, are taken out: they will be written again.

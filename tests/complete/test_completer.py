@@ -8,8 +8,8 @@ import pytest
 from fec_jax import images
 from fec_jax.complete import completer
 from fec_jax.complete.completer import Completer
-from fec_jax.complete.weights import Meta, Weights
 from fec_jax.types import UserError
+from fec_jax.weights.format import Meta, Weights
 
 NAMES = ("Smiling", "Eyeglasses", "Male")
 R = 16

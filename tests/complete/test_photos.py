@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from fec_jax import pictures
 from fec_jax.complete import photos
 from fec_jax.data.builders.photo import open_photo
+from fec_jax.io import pictures
 from fec_jax.types import UserError
 
 H, W = 12, 10

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from fec_jax import pictures
 from fec_jax.data.builders import photo
+from fec_jax.io import pictures
 
 
 def encode(image: Image.Image, kind: str, **options) -> bytes:

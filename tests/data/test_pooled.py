@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fec_jax.data.pooled import Pooled
-from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces
 from fec_jax.types import UserError
 
-FACES = DrawnFaces(8, 16)
+FACES = SyntheticFaces(8, 16)
 
 
 def test_pooling_by_hand():

@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from fec_jax.data.drawn.people import People
-from fec_jax.data.synthetic import ATTRIBUTES, DrawnFaces, draw
+from fec_jax.data.synthetic.people import People
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces, draw
 from fec_jax.types import UserError
 
 PLAIN = {"Male": 1, "Smiling": 0, "Eyeglasses": 0, "Young": 1, "Gray_Hair": 0, "No_Beard": 1, "Bald": 0}
@@ -173,7 +173,7 @@ def test_drawing_is_fast():
 
 def test_source_is_a_source():
     """The drawn faces cannot stand in for a photo data set."""
-    source = DrawnFaces(10, 16, seed=4)
+    source = SyntheticFaces(10, 16, seed=4)
     images, attrs = source.load([3, 9, 3])
     expected = draw(4, [3, 9, 3], 16)
     np.testing.assert_array_equal(images, expected[0])
@@ -184,42 +184,42 @@ def test_source_is_a_source():
     with pytest.raises(IndexError):
         source.load([10])
     with pytest.raises(UserError, match="split"):
-        DrawnFaces(10, 16, split="valid")  # type: ignore[arg-type]
+        SyntheticFaces(10, 16, split="valid")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="size"):
-        DrawnFaces(0, 16)
+        SyntheticFaces(0, 16)
 
 
 def test_splits_share_no_face():
     """The test split repeats training faces: its figures would be worthless."""
-    train = {image.tobytes() for image in DrawnFaces(40, 16, split="train").load(range(40))[0]}
-    test = {image.tobytes() for image in DrawnFaces(40, 16, split="test").load(range(40))[0]}
+    train = {image.tobytes() for image in SyntheticFaces(40, 16, split="train").load(range(40))[0]}
+    test = {image.tobytes() for image in SyntheticFaces(40, 16, split="test").load(range(40))[0]}
     assert len(train) == len(test) == 40
     assert not train & test
 
 
 def test_cache_changes_nothing_and_callers_cannot_spoil_it(monkeypatch):
     """A picture read a second time differs from the first, or an edit by a caller reaches later readers."""
-    source = DrawnFaces(6, 16)
+    source = SyntheticFaces(6, 16)
     first, _ = source.load([0, 1])
     kept = first.copy()
     first[:] = 0
     np.testing.assert_array_equal(source.load([0, 1])[0], kept)
     monkeypatch.setattr("fec_jax.data.synthetic._CACHE_BYTES", 0)
-    np.testing.assert_array_equal(DrawnFaces(6, 16).load([0, 1])[0], kept)
+    np.testing.assert_array_equal(SyntheticFaces(6, 16).load([0, 1])[0], kept)
 
 
 def test_source_travels_to_worker_processes():
     """Worker processes of the input pipeline cannot get the source, or a resumed run takes it for another one."""
-    source = DrawnFaces(6, 16, seed=3, split="test")
+    source = SyntheticFaces(6, 16, seed=3, split="test")
     source.load([0])
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy.load([0, 5])[0], source.load([0, 5])[0])
-    assert repr(copy) == repr(source) == "DrawnFaces(6, 16, seed=3, split='test')"
+    assert repr(copy) == repr(source) == "SyntheticFaces(6, 16, seed=3, split='test')"
 
 
 def test_load_from_many_threads():
     """Threads of the input pipeline read half-drawn pictures."""
-    source, expected = DrawnFaces(64, 16), draw(0, np.arange(64), 16)[0]
+    source, expected = SyntheticFaces(64, 16), draw(0, np.arange(64), 16)[0]
     wrong: list[int] = []
 
     def read(k: int) -> None:

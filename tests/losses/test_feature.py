@@ -9,7 +9,8 @@ import pytest
 
 from fec_jax.losses.feature import feature, lpips, of_images
 from fec_jax.metrics import perceptual
-from fec_jax.nets import published, vgg16
+from fec_jax.nets import vgg16
+from fec_jax.weights import published
 
 
 def test_by_hand():
@@ -34,7 +35,7 @@ def test_float32():
 
 def test_gradient_reaches_the_fake():
     """Computed on a detached completion, as a public port does, the feature loss trains nothing."""
-    params = vgg16.load_params()
+    params = published.load_relu2_2()
     real, fake = jax.random.uniform(jax.random.key(0), (2, 2, 16, 16, 3), minval=-1, maxval=1)
     real_features = vgg16.relu2_2(params, real)
 
@@ -91,7 +92,7 @@ def test_lpips_leads_downhill(lpips_params):
 @pytest.mark.parametrize("chunk", [1, 2, 4])
 def test_chunks_change_nothing(chunk):
     """Images would be mixed up, or cut off from the gradient, when the batch is worked through in chunks."""
-    params = vgg16.load_params()
+    params = published.load_relu2_2()
     real, fake = jax.random.uniform(jax.random.key(0), (2, 6, 8, 8, 3), minval=-1, maxval=1)
     weight = jnp.arange(1.0, 7.0)
 

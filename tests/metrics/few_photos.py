@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fec_jax.data.synthetic import DrawnFaces
+from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.metrics.attributes import Classifier
 
 NAMES = ("Eyeglasses", "Smiling")
@@ -33,7 +33,7 @@ class Photos:
 
 def drawn(count: int, px: int = 16, split: str = "train") -> Photos:
     """Drawn faces with the labels `NAMES` only."""
-    faces = DrawnFaces(count, px, split=split)
+    faces = SyntheticFaces(count, px, split=split)
     images, attrs = faces.load(range(count))
     return Photos(images, attrs[:, [faces.attribute_names.index(name) for name in NAMES]])
 

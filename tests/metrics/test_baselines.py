@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fec_jax import masks
+from fec_jax.masks import holes
 from fec_jax.metrics import baselines
 from fec_jax.metrics.baselines import MeanFace, NearestFace, PcaRegression
 
@@ -11,7 +11,7 @@ RNG = np.random.default_rng(0)
 PX = 16
 TRAIN = RNG.integers(0, 256, (12, PX, PX, 3), np.uint8)
 REAL = RNG.integers(0, 256, (5, PX, PX, 3), np.uint8)
-CENTER = np.broadcast_to(np.asarray(masks.center(PX)), (5, PX, PX, 1))
+CENTER = np.broadcast_to(np.asarray(holes.center(PX)), (5, PX, PX, 1))
 MIXED = (RNG.random((5, PX, PX, 1)) < np.array([0.1, 0.3, 0.5, 0.7, 0.9]).reshape(5, 1, 1, 1)).astype(np.float32)
 MIXED[1] = MIXED[3]
 
@@ -75,7 +75,7 @@ def test_mean_face_by_hand():
     """Broken: the mean is not of the training photos, or is cut instead of rounded. 0, 0, 255 and 0, 0, 5: 85, 2."""
     train = np.zeros((3, 4, 4, 3), np.uint8)
     train[2, :, :2], train[2, :, 2:] = 255, 5
-    done = MeanFace.fit(train)(np.full((1, 4, 4, 3), 9, np.uint8), np.asarray(masks.center(4))[None])[0]
+    done = MeanFace.fit(train)(np.full((1, 4, 4, 3), 9, np.uint8), np.asarray(holes.center(4))[None])[0]
     np.testing.assert_array_equal(done[1:3, 1:3, 0], [[85, 2], [85, 2]])
     assert (done[0] == 9).all()
 

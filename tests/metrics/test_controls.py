@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from few_photos import CentrePixel, Photos, cheap_lpips, drawn, mean_colours
 
-from fec_jax.metrics import controls, evaluation, mask_sets, perceptual
+from fec_jax.masks import sets as mask_sets
+from fec_jax.metrics import controls, evaluation, perceptual
 from fec_jax.metrics.distribution import frechet_distance
 from fec_jax.metrics.evaluation import Bench, Judges
 

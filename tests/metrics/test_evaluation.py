@@ -6,7 +6,8 @@ import pytest
 from few_photos import CentrePixel, Photos, cheap_lpips, drawn, mean_colours
 
 from fec_jax import images
-from fec_jax.metrics import evaluation, mask_sets, perceptual
+from fec_jax.masks import sets as mask_sets
+from fec_jax.metrics import evaluation, perceptual
 from fec_jax.metrics.evaluation import Bench, Judges, figures, measure
 
 N = 6

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks import holes
 from fec_jax.metrics import heldout
 
 RNG = np.random.default_rng(0)
@@ -45,7 +46,7 @@ def test_the_predictor_sees_no_more_than_it_should():
 
     heldout.reconstruction_figures(predict, PHOTOS, LABELS, batch=5)
     masked, mask, attrs = seen[0]
-    np.testing.assert_array_equal(mask, np.broadcast_to(masks.center(8), (5, 8, 8, 1)))
+    np.testing.assert_array_equal(mask, np.broadcast_to(holes.center(8), (5, 8, 8, 1)))
     assert not np.asarray(masked)[:, 2:6, 2:6].any()
     context = np.asarray(mask)[..., 0] == 0
     np.testing.assert_array_equal(images.to_uint8(masked)[context], PHOTOS[context])

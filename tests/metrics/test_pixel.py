@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks import holes
 from fec_jax.metrics import pixel
 
-MASK = masks.center(4)[None]
+MASK = holes.center(4)[None]
 
 
 def flat(value):

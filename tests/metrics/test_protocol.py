@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from few_photos import Photos
 
-from fec_jax.metrics import mask_sets, protocol
-from fec_jax.metrics.mask_sets import MaskSet
+from fec_jax.masks import sets as mask_sets
+from fec_jax.masks.sets import MaskSet
+from fec_jax.metrics import protocol
 
 RNG = np.random.default_rng(0)
 TRAIN = Photos(RNG.integers(0, 256, (5, 16, 16, 3), np.uint8), RNG.integers(0, 2, (5, 2), np.uint8))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from few_photos import NAMES, drawn
 
-from fec_jax.metrics import mask_sets, protocol, report
+from fec_jax.masks import sets as mask_sets
+from fec_jax.metrics import protocol, report
 from fec_jax.types import UserError
 
 FACTS = {

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks import holes
 from fec_jax.nets.generator import Generator
 
 ATTRS = 3
@@ -48,8 +49,8 @@ def run(skip, resolution_px, params, inputs, alpha, max_px=64):
 def inputs_at(resolution_px, b=2):
     k_real, k_attrs = jax.random.split(jax.random.key(resolution_px))
     real = jax.random.uniform(k_real, (b, resolution_px, resolution_px, 3), minval=-1.0)
-    mask = jnp.broadcast_to(masks.center(resolution_px), (b, resolution_px, resolution_px, 1))
-    return masks.cut(real, mask), mask, jax.random.bernoulli(k_attrs, 0.5, (b, ATTRS)).astype(jnp.float32)
+    mask = jnp.broadcast_to(holes.center(resolution_px), (b, resolution_px, resolution_px, 1))
+    return holes.cut(real, mask), mask, jax.random.bernoulli(k_attrs, 0.5, (b, ATTRS)).astype(jnp.float32)
 
 
 def pooled(inputs):

@@ -15,8 +15,9 @@ import safetensors.numpy
 
 from fec_jax.nets import vgg16
 from fec_jax.types import UserError
+from fec_jax.weights import published
 
-ASSET = Path(vgg16.__file__).parents[1] / "assets" / vgg16.FILE
+ASSET = Path(vgg16.__file__).parents[1] / "assets" / published.RELU2_2_FILE
 
 # From `by_numpy` with the shipped weights and `pattern()`: the mean of each image's features, and one cell's first six.
 REFERENCE_MEAN = [3.22692, 3.20503]
@@ -25,7 +26,7 @@ REFERENCE_CELL = [0.0, 0.0, 6.4032, 0.0, 0.0, 9.5875]
 
 @pytest.fixture(scope="module")
 def params():
-    return vgg16.load_params()
+    return published.load_relu2_2()
 
 
 def pattern(size_px=16):
@@ -53,7 +54,7 @@ def by_numpy(params, images):
 
 def test_shipped_weights(params):
     """Another file than the ImageNet-trained VGG16 is shipped, or its kernels are laid out the wrong way."""
-    assert {name: layer["kernel"].shape for name, layer in params.items()} == vgg16.SHAPES
+    assert {name: layer["kernel"].shape for name, layer in params.items()} == published.RELU2_2_SHAPES
     assert sum(layer["kernel"].size for layer in params.values()) == 259_776
     assert sum(layer["bias"].size for layer in params.values()) == 384
     assert {str(x.dtype) for x in jax.tree.leaves(params)} == {"float32"}
@@ -135,14 +136,14 @@ def test_damaged_weights_are_refused(monkeypatch):
     """A damaged or exchanged file would train with another loss and say nothing."""
     data = ASSET.read_bytes()
     with pytest.raises(UserError, match="checksum"):
-        vgg16.parse(data[:-1] + bytes([data[-1] ^ 1]), "here")
+        published.parse_relu2_2(data[:-1] + bytes([data[-1] ^ 1]), "here")
     other = safetensors.numpy.save({"conv1_1/kernel": np.zeros((3, 3, 3, 64), np.float32)})
     monkeypatch.setattr(vgg16, "SHA256", hashlib.sha256(other).hexdigest())
     with pytest.raises(UserError, match="other names"):
-        vgg16.parse(other, "here")
+        published.parse_relu2_2(other, "here")
     monkeypatch.setattr(vgg16, "FILE", "absent.safetensors")
     with pytest.raises(UserError, match=r"missing: .*absent"):
-        vgg16.load_params()
+        published.load_relu2_2()
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +159,14 @@ def porter():
 
 @pytest.fixture(scope="module")
 def layers():
-    return [{part: np.array(x) for part, x in layer.items()} for layer in vgg16.load_params().values()]
+    return [{part: np.array(x) for part, x in layer.items()} for layer in published.load_relu2_2().values()]
 
 
 def test_port_from_ckpt(porter, layers, tmp_path):
     """The shipped file could not be made again, byte for byte, from a pickle of numpy arrays."""
     source, out = tmp_path / "vgg16.ckpt", tmp_path / "out.safetensors"
     source.write_bytes(pickle.dumps({"VGG16_0": {f"Conv_{i}": layer for i, layer in enumerate(layers)}}, protocol=4))
-    assert porter.port(source, out) == vgg16.SHA256
+    assert porter.port(source, out) == published.RELU2_2_SHA256
     assert out.read_bytes() == ASSET.read_bytes()
 
 
@@ -217,7 +218,7 @@ def test_port_from_pth(porter, layers, tmp_path, monkeypatch):
             Pickler(f, protocol=2).dump(state)
         for key, blob in enumerate(blobs):
             archive.writestr(f"vgg16/data/{key}", blob)
-    assert porter.port(source, out) == vgg16.SHA256
+    assert porter.port(source, out) == published.RELU2_2_SHA256
 
 
 def test_port_from_h5(porter, layers, tmp_path, monkeypatch):
@@ -228,7 +229,7 @@ def test_port_from_h5(porter, layers, tmp_path, monkeypatch):
     with h5py.File(source, "w") as f:
         for name, layer in zip(("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"), layers, strict=True):
             f[f"{name}/{name}_W_1:0"], f[f"{name}/{name}_b_1:0"] = layer["kernel"], layer["bias"]
-    assert porter.port(source, out) != vgg16.SHA256
+    assert porter.port(source, out) != published.RELU2_2_SHA256
     ported = safetensors.numpy.load_file(out)
     np.testing.assert_array_equal(ported["conv2_2/kernel"], layers[3]["kernel"])
     np.testing.assert_array_equal(ported["conv1_2/bias"], layers[1]["bias"])

@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fec_jax import images, masks, schedule
+from fec_jax import images, schedule
 from fec_jax.losses.total import Lambdas
-from fec_jax.nets import vgg16
+from fec_jax.masks import holes
+from fec_jax.masks.sampler import MaskSampler
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.train import examples, parallel, steps
 from fec_jax.train import state as states
 from fec_jax.train.optimizers import Ema
+from fec_jax.weights import published
 
 B, ATTRS, MAX_PX = 4, 2, 8
 LR, HALFLIFE_KIMG = 1e-2, 0.016
@@ -25,7 +27,7 @@ RECIPE = steps.Recipe(
     generator=Generator(max_px=MAX_PX, base=32, cap=4, num_attrs=ATTRS, latent=4),
     discriminator=Discriminator(max_px=MAX_PX, base=32, cap=4, num_attrs=ATTRS),
     mask_px=MAX_PX,
-    sampler=masks.MaskSampler(center_share=1.0),
+    sampler=MaskSampler(center_share=1.0),
     lambdas=Lambdas(**LAMBDAS),
     ema=Ema(halflife_kimg=HALFLIFE_KIMG, rampup=1e9),
     feature_min_px=4,
@@ -83,7 +85,7 @@ def batch_at(resolution_px=4, seed=0):
 
 @functools.cache
 def vgg():
-    return vgg16.load_params()
+    return published.load_relu2_2()
 
 
 def clock_at(alpha=1.0, stream=0):
@@ -145,12 +147,12 @@ def part(function, recipe):
 
 def examples_by_hand(flipped=(True, False, True, False), resolution_px=4):
     real = images.to_float(jnp.asarray(batch_at(resolution_px)["real"]))
-    mask = jnp.broadcast_to(masks.center(resolution_px), (B, resolution_px, resolution_px, 1))
+    mask = jnp.broadcast_to(holes.center(resolution_px), (B, resolution_px, resolution_px, 1))
     attrs = jnp.asarray(batch_at()["attrs"], jnp.float32)
     wish = jnp.asarray(flipped)
     wanted = jnp.where(wish[:, None] & (jnp.arange(ATTRS) == 0), 1 - attrs, attrs)
     return examples.Examples(
-        real=real, mask=mask, masked=masks.cut(real, mask), attrs=attrs, wanted_attrs=wanted, flipped=wish
+        real=real, mask=mask, masked=holes.cut(real, mask), attrs=attrs, wanted_attrs=wanted, flipped=wish
     )
 
 

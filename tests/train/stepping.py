@@ -12,11 +12,12 @@ import numpy as np
 import tiny
 
 from fec_jax.data import pipeline
-from fec_jax.train import checkpointing, parallel, steps
+from fec_jax.train import parallel, steps
+from fec_jax.train.checkpoints import Checkpoints
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
-WISHES = {"loss.attr_sees": "transplanted", "loss.flip_shift": 2.0, "most_flips": 2}
+WISHES = {"loss.flip_shift": 2.0, "most_flips": 2}
 RUN = tiny.run({"g_adam.eps": 1e-2, "d_adam.eps": 1e-2, **WISHES}, last_px=8)
 PHASE = RUN.phases[1]
 SEED = jax.random.key(RUN.seed)
@@ -69,7 +70,7 @@ def main(folder):
     record("moved", [(four, "shard_map", 2), (one, "shard_map", 1)])
     np.savez(folder / "results.npz", **results)
 
-    checkpoints = checkpointing.Checkpoints(folder / "checkpoints")
+    checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(int(state.nimg), parallel.place(state, four), {})
     checkpoints.close()
 

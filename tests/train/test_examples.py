@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fec_jax import images, masks
+from fec_jax import images
+from fec_jax.masks.sampler import MaskSampler
 from fec_jax.train import examples
 from fec_jax.train.augment import Augment
 from fec_jax.train.examples import Purpose
@@ -87,7 +88,7 @@ def test_keys_differ_by_purpose_and_place():
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
 LABELS = np.random.default_rng(1).integers(0, 2, (4, 3), np.uint8)
-SAMPLER = masks.MaskSampler(min_side=0.3, max_side=0.7)
+SAMPLER = MaskSampler(min_side=0.3, max_side=0.7)
 
 
 @functools.cache

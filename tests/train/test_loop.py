@@ -12,11 +12,12 @@ import pytest
 import tiny
 
 from fec_jax import schedule
-from fec_jax.nets import published, vgg16
-from fec_jax.train import checkpointing, loop, parallel
+from fec_jax.train import loop, parallel
+from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.stopping import Stop
-from fec_jax.train.viewing import Viewer
+from fec_jax.train.viewer import Viewer
 from fec_jax.types import UserError
+from fec_jax.weights import published
 
 # Of `tiny.run(last_px=8)`: phases end at 40, 112 and 152; a checkpoint every 24 images, a line every 16.
 NO_FIGURES = {"every.eval_kimg": 0.0, "every.grid_kimg": 0.0}
@@ -51,7 +52,7 @@ def steps(monkeypatch):
     # The pictures at the borders would take most of the time.
     monkeypatch.setattr(Viewer, "grid", lambda *_: None)
     monkeypatch.setattr(Viewer, "figures", lambda *_: {})
-    monkeypatch.setattr(loop, "report", lambda *_, **__: None)
+    monkeypatch.setattr(loop, "print_figures", lambda *_, **__: None)
     return watched
 
 
@@ -82,7 +83,7 @@ def test_a_step_that_is_not_finite_is_undone_and_passed_over(steps, tmp_path, ca
     assert [line["rollbacks"] for line in lines] == [0] * 5 + [1] * 6
     assert all(np.isfinite(line["g_loss"]) for line in lines)
     assert finite(trainer.state)
-    saved = checkpointing.Checkpoints(tmp_path / "checkpoints", read_only=True)
+    saved = Checkpoints(tmp_path / "checkpoints", read_only=True)
     assert saved.saved() == [0, 24, 40, 48, 72, 96, 112, 120, 144, 152]
     for nimg in saved.saved():
         state, facts = saved.read(nimg, trainer.run.state_shape(nimg, trainer.mesh))
@@ -127,7 +128,7 @@ def test_a_broken_checkpoint_is_written_again(steps, tmp_path):
     trainer = train(tmp_path)
     assert steps.taken[first:] == [(n, n) for n in range(112, 152, 8)]
     assert [line["nimg"] for line in training_lines(tmp_path)][-3:] == [128, 144, 152]
-    saved = checkpointing.Checkpoints(tmp_path / "checkpoints", read_only=True)
+    saved = Checkpoints(tmp_path / "checkpoints", read_only=True)
     assert saved.read(152, trainer.run.state_shape(152, trainer.mesh))[1]["nimg"] == 152
     saved.close()
     gc.collect()
@@ -165,6 +166,6 @@ def test_what_a_row_says_reaches_the_step(monkeypatch, tmp_path):
     changes = {"d_terms": 0.25, "lpips": 7.5, "adv": 3.0, "noise": 0.5}
     rows = [dataclasses.replace(phase.row, **changes) for phase in run.phases if phase.kind == "stable"]
     monkeypatch.setattr(parallel, "compile_step", look)
-    monkeypatch.setattr(published, "load_params", vgg16.load_params)  # the extra `eval` need not be there
+    monkeypatch.setattr(published, "load_params", published.load_relu2_2)  # the extra `eval` need not be there
     with pytest.raises(CompiledError, match=r"0\.25 lpips 7\.5 6\.0 0\.2$"):
         loop.train(dataclasses.replace(run, phases=schedule.phases(rows)), tmp_path)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tiny
 
-from fec_jax.train import checkpointing, parallel
+from fec_jax.train import parallel
+from fec_jax.train.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def test_the_comparison_sees_something(results):
 def test_a_checkpoint_of_four_devices_is_read_on_one(folder, results):
     """A run cannot go on after its machine was changed for one with fewer devices."""
     run, mesh = tiny.run(last_px=8), parallel.mesh(jax.devices()[:1])
-    checkpoints = checkpointing.Checkpoints(folder / "checkpoints", read_only=True)
+    checkpoints = Checkpoints(folder / "checkpoints", read_only=True)
     state, _ = checkpoints.restore(lambda nimg: run.state_shape(nimg, mesh))
     checkpoints.close()
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:

@@ -19,7 +19,7 @@ def metrics(tmp_path):
     opened = []
 
     def open_at(nimg):
-        opened.append(writers.Metrics(tmp_path, nimg))
+        opened.append(writers.MetricsLog(tmp_path, nimg))
         return opened[-1]
 
     yield open_at

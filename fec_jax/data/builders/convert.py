@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fec_jax.data.builders import records
 from fec_jax.data.builders.listing import Listing, Photo
 from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
-from fec_jax.pictures import PictureError
-from fec_jax.placing import write_whole
+from fec_jax.io.atomic import write_whole
+from fec_jax.io.pictures import PictureError
 from fec_jax.types import UserError
 
 

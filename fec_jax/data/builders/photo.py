@@ -1,6 +1,6 @@
 """Opening training photos, and making the square training images from them.
 
-Photos are opened as `pictures` does it, and become what the networks see of a photo to complete, too:
+Photos are opened as `io.pictures` does it, and become what the networks see of a photo to complete, too:
 
 | the file has                | what happens                                                           |
 |-----------------------------|------------------------------------------------------------------------|
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from fec_jax.pictures import PictureError, one_line, open_picture, plain, seen
+from fec_jax.io.pictures import PictureError, one_line, open_picture, plain, seen
 
 
 def open_photo(content: Path | bytes) -> Image.Image:

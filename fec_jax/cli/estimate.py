@@ -1,0 +1,43 @@
+"""`fec estimate`: hours and cost of a run, before it starts."""
+
+from typing import Annotated, Any
+
+import typer
+
+
+def estimate(
+    config: Annotated[str, typer.Option(help="The run: the name of a shipped config, or a file.")],
+    device: Annotated[
+        str, typer.Option(help="v5e, h100, a100, l4, t4, titan-xp, with -N for N of them; here: this machine, timed.")
+    ] = "here",
+    utilisation: Annotated[
+        float, typer.Option("--utilisation", "--utilization", help="Part of the device's peak that is reached.")
+    ] = 0.4,
+    price: Annotated[float | None, typer.Option(min=0, help="Of an hour of all devices together.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes the config: batch.px1024=8.")
+    ] = None,
+) -> None:
+    """Say what a run will need: operations, bytes, memory and hours of every resolution, and the cost.
+
+    Nothing is trained and the data need not be there. For `here` the step of every resolution is compiled and timed;
+    for other devices XLA counts the operations, and the utilisation is your assumption.
+    """
+    from fec_jax.config import build, load
+    from fec_jax.data.synthetic.source import ATTRIBUTES
+    from fec_jax.estimate import cost
+    from fec_jax.types import UserError
+
+    values: Any = load.load(config, settings or [])
+    names = tuple(values.attributes) or (ATTRIBUTES if values.data.kind == "drawn" else ())
+    if not names:
+        try:
+            names = build.build(values).attribute_names
+        except UserError as error:
+            raise UserError(f"{error}; or name the attributes, as in --set attributes='(\"Smiling\",)'") from error
+    run = build.networks_only(values.to_dict(), names)
+    stages = cost.stages(run, device, utilisation)
+    typer.echo(f"{config}: {run.phases[-1].end_nimg / 1000:.0f} kimg, {len(names)} attributes, {values.dtype}")
+    where = "this machine, timed" if device == cost.HERE else f"{device}, at {utilisation:.0%} of its peak"
+    typer.echo(f"on {where}; operations and bytes as XLA counts them, before fusion, of one device")
+    cost.table(stages, device, price, typer.echo)

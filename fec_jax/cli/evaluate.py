@@ -1,0 +1,286 @@
+"""`fec evaluate`: figures of a network that others can trust and repeat."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fec_jax.nets import vgg16
+
+if TYPE_CHECKING:
+    from fec_jax.data.source import Source
+    from fec_jax.masks.sets import MaskSet
+    from fec_jax.metrics.evaluation import Bench, Complete, Features, Judges
+    from fec_jax.weights.format import Meta, Weights
+
+
+def evaluate(
+    weights: Annotated[Path | None, typer.Option(help="A .safetensors file, or the workdir of a training run.")] = None,
+    data: Annotated[Path | None, typer.Option(help="What `fec prepare` wrote.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and grids.")] = None,
+    split: Annotated[str, typer.Option(help="Split to measure on.")] = "test",
+    train_split: Annotated[str, typer.Option(help="Split that the classifier and the baselines learn from.")] = "train",
+    masks: Annotated[
+        str, typer.Option(help="Mask sets, by comma; folder:PATH for mask pictures of your own.")
+    ] = "center,paper,lama-thick",
+    resolution: Annotated[int | None, typer.Option(help="In px; must be the network's, which is the default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many photos, the first ones.")] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="What experiments/port_inception.py wrote: adds FID, KID, P-IDS, U-IDS.")
+    ] = None,
+    controls: Annotated[bool, typer.Option("--controls/--no-controls", help="Measure the baselines too.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the mask sets.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the report in OUT.")] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two reports instead.")
+    ] = None,
+) -> None:
+    """Measure completions of held-out photos: pixels, perception, distribution, attributes, the paper's limits.
+
+    Writes report.json, report.md and grids of the best, median and worst photos. The report holds a protocol with a
+    hash: two reports compare only if the hashes agree (--compare says so).
+    """
+    from fec_jax.types import UserError
+
+    if compare is not None:
+        from fec_jax.metrics import report
+
+        typer.echo(report.compare(*compare), nl=False)
+        return
+    if weights is None or data is None or out is None:
+        raise UserError(
+            "evaluate needs --weights, --data (what `fec prepare` wrote) and --out, a folder for the report"
+        )
+    from fec_jax.metrics.evaluation import Judges
+
+    # Whatever is wrong with the input comes to light before anything is measured or written.
+    _check_out(out, force)
+    loaded, name, sha256 = _open(weights, resolution)
+    test, train = _photos(data, split, train_split, loaded.meta)
+    sets = _mask_sets(masks, min(limit or len(test), len(test)), test.resolution_px, seed)
+    features, networks = _features(inception)
+    judges = Judges(_classifier(train), features)
+    _make_folder(out)
+    _run(Setup(loaded, name, sha256, test, train, split, sets, judges, networks), controls, out)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """All that an evaluation is made of; `networks`: what the protocol says of the networks that give features."""
+
+    weights: "Weights"
+    name: str
+    sha256: str
+    test: "Source"
+    train: "Source"
+    split: str
+    sets: "Sequence[MaskSet]"
+    judges: "Judges"
+    networks: Mapping[str, Any]
+
+
+def _run(setup: Setup, with_controls: bool, out: Path) -> None:
+    from fec_jax.metrics import controls, evaluation, protocol, report
+    from fec_jax.metrics.latency import latency
+    from fec_jax.weights.load import predictor
+
+    meta, test, sets = setup.weights.meta, setup.test, setup.sets
+    count, names = len(sets[0].masks), meta.attribute_names
+    predict = predictor(setup.weights)
+    skipped: dict[str, str] = {}
+    with _progress(controls.steps(sets, len(names), with_controls)) as tick:
+        bench = evaluation.Bench(test, count, setup.judges, tick)
+        results, areas, grids = _network_rows(bench, evaluation.network(predict), sets, skipped)
+        control_rows = controls.control_rows(bench, setup.train, sets, skipped) if with_controls else {}
+    for what, why in skipped.items():
+        typer.echo(f"not measured: {what}: {why}", err=True)
+    classifier = setup.judges.classifier
+    whole = report.assemble(
+        facts=protocol.describe(setup.train, test, setup.split, count, sets, setup.networks),
+        data={
+            "name": test.name,
+            "license": test.license,
+            "classifier_sha256": classifier.sha256 if classifier else None,
+        },
+        weights={
+            "name": setup.name,
+            "sha256": setup.sha256,
+            "resolution_px": meta.resolution_px,
+            "attribute_names": list(names),
+            "data": dict(meta.data),
+            "kimg": meta.training.get("kimg"),
+        },
+        results=results,
+        by_hole_area=areas,
+        controls=control_rows,
+        skipped=skipped,
+        latency=latency(predict, meta.resolution_px, len(names)),
+    )
+    _write(out, whole, grids, report.grid_titles(names))
+    for masks, found in results.items():
+        typer.echo(f"{masks}: hole PSNR {found['psnr_hole']['mean']:.2f} dB, LPIPS {found['lpips']['mean']:.4f}")
+    typer.echo(f"wrote {out / 'report.json'}, report.md and {len(grids)} grids", err=True)
+
+
+def _network_rows(
+    bench: "Bench", complete: "Complete", sets: "Sequence[MaskSet]", skipped: dict[str, str]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """By mask set: figures, and figures by hole area; by file name: rows of grids."""
+    from fec_jax.metrics import evaluation, report
+
+    results, areas, grids = {}, {}, {}
+    for masks in sets:
+        measured = evaluation.measure(bench, complete, masks)
+        results[masks.name] = evaluation.figures(bench, measured, skipped)
+        areas[masks.name] = evaluation.by_hole_area(measured, masks)
+        for kind, chosen in report.pick(measured.per_image["lpips"]).items():
+            grids[report.grid_name(masks.name, kind)] = report.grid_rows(complete, bench.source, masks, chosen)
+    return results, areas, grids
+
+
+def _open(path: Path, resolution: int | None) -> tuple["Weights", str, str]:
+    """Weights, what to call them, and the SHA-256 of their file (of a workdir: of the parameters)."""
+    from fec_jax.nets.vgg16 import SMALLEST_PX
+    from fec_jax.types import UserError
+    from fec_jax.weights.load import weights_from
+
+    weights = weights_from(path)
+    px = weights.meta.resolution_px
+    if path.is_file():
+        name, sha256 = path.name, hashlib.sha256(path.read_bytes()).hexdigest()
+    else:
+        name, sha256 = path.resolve().name, _fingerprint(weights)
+    if resolution not in (None, px):
+        raise UserError(f"--resolution {resolution}: the weights {name} are of {px} px; evaluate them at {px}")
+    if px < SMALLEST_PX:
+        raise UserError(f"the weights {name} are of {px} px: SSIM and LPIPS need {SMALLEST_PX} px; train further")
+    return weights, name, sha256
+
+
+def _fingerprint(weights: "Weights") -> str:
+    """SHA-256 over the generator's parameters and their names."""
+    import jax
+    import numpy as np
+
+    sha = hashlib.sha256()
+    for where, leaf in jax.tree_util.tree_leaves_with_path(weights.g_params):
+        sha.update(jax.tree_util.keystr(where).encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def _photos(data: Path, split: str, train_split: str, meta: "Meta") -> tuple["Source", "Source"]:
+    """The photos to measure on and those to learn from."""
+    from fec_jax.data.source import open_source
+    from fec_jax.types import UserError
+
+    if split == train_split:
+        raise UserError(f"--split and --train-split are both {split!r}: figures would be of known photos")
+    test, train = (open_source(data, meta.resolution_px, one, meta.attribute_names) for one in (split, train_split))
+    return test, train
+
+
+def _mask_sets(names: str, count: int, px: int, seed: int) -> "list[MaskSet]":
+    from fec_jax.masks import sets as mask_sets
+    from fec_jax.types import UserError
+
+    wanted = [part.strip() for part in names.split(",") if part.strip()]
+    if not wanted:
+        raise UserError(f"--masks is empty: give some of {', '.join(mask_sets.NAMES)} or folder:PATH, by comma")
+    called = [mask_sets.called(one) for one in wanted]
+    for name in called:
+        if called.count(name) > 1:
+            raise UserError(f"--masks names {name} twice: give each set once, and folders of different names")
+    return [mask_sets.make(one, count, px, seed) for one in wanted]
+
+
+def _features(inception: Path | None) -> tuple[dict[str, "Features"], dict[str, Any]]:
+    """Feature functions by the suffix of the metrics' names, and what the protocol says of their networks."""
+    from fec_jax.metrics import perceptual
+    from fec_jax.weights import published
+
+    features: dict[str, Any] = {"vgg16": perceptual.vgg_features}
+    networks = {"vgg16": {"sha256": published.SHA256, "size": vgg16.BLOCKS[-1][1]}}
+    if inception is not None:
+        from fec_jax.metrics.inception import WIDTH, Inception
+
+        network = Inception.load(inception)
+        features[""] = network.features
+        networks["inception"] = {"sha256": network.sha256, "size": WIDTH}
+    return features, networks
+
+
+def _classifier(train: "Source") -> Any:
+    """Fitted to the attributes of `train`; None if it has none."""
+    from fec_jax.data.source import load_to_fit
+    from fec_jax.metrics import attributes
+
+    if not train.attribute_names:
+        return None
+    photos, labels = load_to_fit(train)
+    typer.echo(f"classifier: learning {labels.shape[1]} attributes from {len(photos)} photos", err=True)
+    return attributes.fit(photos, labels, train.attribute_names)
+
+
+def _check_out(out: Path, force: bool) -> None:
+    from fec_jax.types import UserError
+
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file: give a folder")
+    if (out / "report.json").exists() and not force:
+        raise UserError(f"{out} holds a report: choose another --out, or overwrite it with --force")
+
+
+def _make_folder(out: Path) -> None:
+    from fec_jax.types import UserError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(f"cannot make {out} ({e.strerror}): choose another --out") from e
+
+
+def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list[str]) -> None:
+    from fec_jax.io import output
+    from fec_jax.metrics import report
+    from fec_jax.train.writers import write_grid
+    from fec_jax.types import UserError
+
+    replaced = report.grids_of(out / "report.json") - grids.keys()
+    try:
+        for name, rows in grids.items():
+            write_grid(out / name, rows, titles, tile_px=128)
+    except OSError as e:
+        raise UserError(f"cannot write grids to {out}: {e.strerror or e}; choose another --out") from e
+    output.write_aside(out / "report.md", report.to_markdown(whole).encode())
+    output.write_aside(out / "report.json", report.to_json(whole))
+    for name in replaced:
+        (out / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """Gives a function to tell how many images are done; a bar on a terminal, a line per tenth elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda images: bar.advance(task, images)
+        return
+    done = 0
+
+    def tick(images: int) -> None:
+        nonlocal done
+        before, done = done, done + images
+        if done * 10 // total > before * 10 // total:
+            typer.echo(f"measuring: {done} of {total} images", err=True)
+
+    yield tick

@@ -1,0 +1,187 @@
+"""From a config to a run: the only reader of ConfigDict. What cannot work is said here, before anything is compiled."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, get_args
+
+import jax
+from ml_collections import ConfigDict
+
+from fec_jax import schedule
+from fec_jax.config.keys import Keys
+from fec_jax.config.recipe import read_recipe
+from fec_jax.data.pooled import Pooled
+from fec_jax.data.source import Source, open_source
+from fec_jax.data.synthetic.source import SyntheticFaces
+from fec_jax.masks import sets as mask_sets
+from fec_jax.metrics.extra import need
+from fec_jax.nets import layers, vgg16
+from fec_jax.train import parallel
+from fec_jax.train.run import Every, Run
+from fec_jax.types import UserError
+
+Sources = Callable[[int], Source]
+
+
+def build(config: ConfigDict) -> Run:
+    """The run that a config describes.
+
+    Raises UserError, naming the key, for unknown, unused, missing and impossible values, data that is not there, and
+    attributes that the data does not have.
+    """
+    keys = Keys(config.to_dict())
+    phases = _phases(keys)
+    final_px = phases[-1].resolution_px
+    train, test = map(functools.cache, _sources(keys, final_px))
+    run = _run(keys, phases, train(final_px).attribute_names, train, test, _plain(config))
+    keys.finish()
+    devices, processes = jax.device_count(), jax.process_count()
+    if run.mode == "pmap" and processes > 1:
+        raise UserError(f"config.parallel is 'pmap', with {processes} processes: 'shard_map' is the one for several")
+    for phase in phases:
+        if phase.batch % devices:
+            raise UserError(
+                f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the "
+                f"{devices} devices (of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
+            )
+        for source in (train, test):
+            source(phase.resolution_px)
+    return run
+
+
+def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
+    """A run to read checkpoints with, on a machine that need not have its data: its sources raise UserError."""
+
+    def nothing(resolution_px: int) -> Source:
+        raise UserError(f"no data at {resolution_px} px: this run was opened for its networks only")
+
+    keys = Keys(config)
+    return _run(keys, _phases(keys), names, nothing, nothing, config)
+
+
+def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
+    final_px = keys.whole("resolution_px", 4, 1024)
+    try:
+        layers.resolutions(final_px)
+    except ValueError as error:
+        raise UserError(f"config.resolution_px: {error}") from error
+    sizes = []
+    for name in keys.below("schedule"):
+        if not name.removeprefix("px").isdigit():
+            raise UserError(f"config.schedule.{name}: rows are named px4, px8, ... by their resolution")
+        sizes.append(int(name.removeprefix("px")))
+    sizes.sort()
+    if not sizes or sizes[-1] != final_px:
+        raise UserError(
+            f"config.schedule must end with px{final_px}, the row of config.resolution_px; it has "
+            f"{', '.join(f'px{px}' for px in sizes) or 'no rows'}"
+        )
+    rows = [
+        schedule.Row(
+            resolution_px=px,
+            fade_kimg=keys.number(f"schedule.px{px}.fade_kimg"),
+            stable_kimg=keys.number(f"schedule.px{px}.stable_kimg"),
+            lr=keys.number(f"schedule.px{px}.lr"),
+            lr_end=keys.number(f"schedule.px{px}.lr_end"),
+            batch=keys.whole(f"batch.px{px}", 1),
+            d_terms=keys.number(f"schedule.px{px}.d_terms"),
+            lpips=_lpips(keys, px),
+            adv=keys.number(f"schedule.px{px}.adv"),
+            noise=keys.number(f"schedule.px{px}.noise"),
+        )
+        for px in sizes
+    ]
+    try:
+        for px in sizes:
+            layers.resolutions(px)
+        return schedule.phases(rows)
+    except ValueError as error:
+        raise UserError(f"config.schedule: {error}") from error
+
+
+def _lpips(keys: Keys, px: int) -> float:
+    weight = keys.number(f"schedule.px{px}.lpips")
+    smallest = max(vgg16.SMALLEST_PX, keys.whole("loss.feature_min_px", 4))
+    if weight and px < smallest:
+        raise UserError(
+            f"config.schedule.px{px}.lpips is {weight:g}: below {smallest} px (LPIPS's own {vgg16.SMALLEST_PX}, or "
+            "config.loss.feature_min_px) there is no feature loss; use 0"
+        )
+    return weight
+
+
+def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
+    """Training and held-out photos by resolution."""
+    kind, names = keys.one_of("data.kind", ("drawn", "prepared")), keys.get("attributes", tuple)
+    if kind == "drawn":
+        seed = keys.whole("data.seed")
+        for name, neutral in (("path", ""), ("train_split", "train"), ("test_split", "test")):
+            keys.idle(f"data.{name}", neutral, "config.data.kind = 'drawn'")
+
+        def drawn(size: int, split: str) -> Sources:
+            # Small faces are pooled from one set that stays in memory; large ones are drawn as they are needed.
+            if final_px <= 128:
+                whole = SyntheticFaces(size, final_px, seed, split)
+                return lambda px: Pooled(whole, px, names)
+            return lambda px: Pooled(SyntheticFaces(size, px, seed, split), px, names)
+
+        return drawn(keys.whole("data.train_size", 1), "train"), drawn(keys.whole("data.test_size", 1), "test")
+    for name, neutral in (("train_size", 8192), ("test_size", 256), ("seed", 0)):
+        keys.idle(f"data.{name}", neutral, "config.data.kind = 'prepared'")
+    path = keys.get("data.path", str)
+    if not path:
+        raise UserError("config.data.path is empty: give the folder that `fec prepare` wrote, --config.data.path=DIR")
+    train, test = keys.get("data.train_split", str), keys.get("data.test_split", str)
+    if train == test:
+        raise UserError(f"config.data.train_split and test_split are both {train!r}: figures would be of known photos")
+
+    def prepared(split: str) -> Sources:
+        return lambda px: open_source(path, px, split, names or None)
+
+    return prepared(train), prepared(test)
+
+
+def _run(
+    keys: Keys,
+    phases: tuple[schedule.Phase, ...],
+    names: tuple[str, ...],
+    train: Sources,
+    test: Sources,
+    config: dict[str, Any],
+) -> Run:
+    return Run(
+        recipe=read_recipe(keys, phases[-1].resolution_px, names),
+        phases=phases,
+        warmup_kimg=keys.number("lr_warmup_kimg"),
+        seed=keys.whole("seed", 0, 2**31 - 1),
+        attribute_names=names,
+        train_source=train,
+        test_source=test,
+        history_depth=keys.whole("history.depth"),
+        mode=keys.one_of("parallel", get_args(parallel.Mode)),
+        every=Every(**{f.name: keys.number(f"every.{f.name}") for f in dataclasses.fields(Every)}),
+        grid_images=keys.whole("grid_images", 1),
+        eval_images=keys.whole("eval_images"),
+        eval_masks=_eval_masks(keys),
+        keep_checkpoints=keys.whole("keep_checkpoints", 1),
+        max_rollbacks=keys.whole("max_rollbacks"),
+        threads=keys.whole("data.threads"),
+        config=config,
+    )
+
+
+def _eval_masks(keys: Keys) -> tuple[str, ...]:
+    names = keys.get("eval_masks", tuple)
+    for name in names:
+        if name not in mask_sets.NAMES:
+            raise UserError(f"config.eval_masks has {name!r}: mask sets are {', '.join(mask_sets.NAMES)}")
+    for package in ("scipy", "skimage") if names else ():
+        need(package)  # said now, not after hours
+    return names
+
+
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    """The config as JSON gives it back (tuples are lists)."""
+    return json.loads(json.dumps(config.to_dict()))

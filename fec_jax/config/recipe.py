@@ -1,0 +1,134 @@
+"""From a config to networks and a `Recipe`: what a training step is made of."""
+
+import dataclasses
+from typing import Any, get_args
+
+import jax
+
+from fec_jax.config.keys import Keys
+from fec_jax.losses.adversarial import KINDS
+from fec_jax.losses.total import Lambdas
+from fec_jax.masks.sampler import MaskSampler
+from fec_jax.nets import layers, vgg16
+from fec_jax.nets.discriminator import Discriminator
+from fec_jax.nets.generator import Generator, Skip
+from fec_jax.train import optimizers, steps
+from fec_jax.train.augment import Augment
+from fec_jax.types import UserError
+
+
+def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
+    generator, discriminator = _networks(keys, final_px, len(names))
+    if not names:
+        keys.idle("loss.flip_shift", 0.0, "data without attributes")
+        keys.idle("loss.flip_shift_of", (), "data without attributes")
+    sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
+    if not 0 < sides[0] <= sides[1]:
+        raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")
+    areas = keys.number("mask.min_area", 0.01, 0.95), keys.number("mask.max_area", 0.01, 0.95)
+    if areas[0] > areas[1]:
+        raise UserError(f"config.mask.min_area and max_area are {areas}: they must be in this order")
+
+    def adam(name: str) -> optimizers.Adam:
+        return optimizers.Adam(
+            b1=keys.number(f"{name}.b1", 0, 0.9999),
+            b2=keys.number(f"{name}.b2", 0, 0.9999),
+            eps=keys.number(f"{name}.eps", 1e-12),  # with 0, the zero gradients of unborn layers would become NaN
+        )
+
+    return steps.Recipe(
+        generator=generator,
+        discriminator=discriminator,
+        mask_px=final_px,
+        sampler=MaskSampler(
+            min_side=sides[0],
+            max_side=sides[1],
+            cells=keys.whole("mask.cells", 1),
+            threshold=keys.number("mask.threshold", 0, 0.95),
+            center_share=keys.number("mask.center_share", 0, 1),
+            wide_share=keys.number("mask.wide_share", 0, 1),
+            stroke_share=keys.number("mask.stroke_share", 0, 1),
+            box_share=keys.number("mask.box_share", 0, 1),
+            min_area=areas[0],
+            max_area=areas[1],
+        ),
+        lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
+        g_adam=adam("g_adam"),
+        d_adam=adam("d_adam"),
+        d_lr_factor=keys.number("d_lr_factor"),
+        ema=optimizers.Ema(halflife_kimg=keys.number("ema.halflife_kimg")),
+        augment=Augment(
+            mirror=keys.get("augment.mirror", bool),
+            color=keys.number("augment.color", 0, 1),
+            shift=keys.number("augment.shift", 0, 0.5),
+            scale=keys.number("augment.scale", 0, 0.5),
+        ),
+        d_augment=Augment(
+            color=keys.number("d_augment.color", 0, 1),
+            shift=keys.number("d_augment.shift", 0, 0.5),
+            cutout=keys.number("d_augment.cutout", 0, 1),
+            noise=keys.number("d_augment.noise"),
+        ),
+        d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
+        feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
+        feat_share=keys.number("loss.feat_share", 0, 1),
+        feat_px=_feat_px(keys),
+        adversarial=keys.one_of("loss.adversarial", KINDS),
+        rec_alpha=keys.number("loss.rec_alpha", 0, 1),
+        rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
+        r1_gamma=keys.number("loss.r1_gamma"),
+        r1_attr=keys.number("loss.r1_attr"),
+        r1_every=keys.whole("loss.r1_every", 1),
+        keep_probability=keys.number("keep_probability", 0, 1),
+        most_flips=keys.whole("most_flips", 1),
+        flip_shift=_flip_shift(keys, names),
+        history_share=keys.number("history.share", 0, 1),
+        feature_min_px=keys.whole("loss.feature_min_px", 4),
+        feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
+    )
+
+
+def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
+    dtype = keys.one_of("dtype", ("float32", "bfloat16"))
+    growth = keys.one_of("growth", get_args(layers.Growth))
+    remat_min_px = keys.whole("remat_min_px")
+
+    def width(name: str) -> dict[str, Any]:
+        base, cap = keys.whole(f"{name}.base", 1), keys.whole(f"{name}.cap", 1)
+        if base < final_px:
+            raise UserError(f"config.{name}.base is {base}: it must be at least config.resolution_px, {final_px}")
+        return {"base": base, "cap": cap, "growth": growth, "remat_min_px": remat_min_px}
+
+    generator = Generator(
+        max_px=final_px,
+        num_attrs=num_attrs,
+        latent=keys.whole("generator.latent", 1),
+        skip=keys.one_of("generator.skip", get_args(Skip)),
+        dtype=dtype,
+        **width("generator"),
+    )
+    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+
+
+def _feat_px(keys: Keys) -> int:
+    side, smallest = keys.whole("loss.feat_px"), max(vgg16.SMALLEST_PX, keys.whole("loss.feature_min_px", 4))
+    if 0 < side < smallest:
+        raise UserError(f"config.loss.feat_px is {side}: below {smallest} px there is no feature loss; use 0 for all")
+    return side
+
+
+def _flip_shift(keys: Keys, names: tuple[str, ...]) -> float | tuple[float, ...]:
+    usual, pairs = keys.number("loss.flip_shift"), keys.get("loss.flip_shift_of", tuple)
+    if not pairs:
+        return usual
+    others: dict[str, float] = {}
+    for pair in pairs:
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and isinstance(pair[1], int | float)):
+            raise UserError(f"config.loss.flip_shift_of has {pair!r}: write ((name of an attribute, number), ...)")
+        name, times = pair
+        if name not in names:
+            raise UserError(f"config.loss.flip_shift_of has {name!r}: the attributes are {', '.join(names)}")
+        if not 0 <= times < float("inf"):
+            raise UserError(f"config.loss.flip_shift_of has {times} for {name}: it must be at least 0")
+        others[name] = float(times)
+    return tuple(others.get(name, usual) for name in names)

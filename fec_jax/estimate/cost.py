@@ -1,0 +1,169 @@
+"""How long a run will take, and what it will cost, before it starts.
+
+For a device that is not here: floating-point operations of every phase's training step as XLA counts them in the
+lowered program (nothing is compiled, no chip is needed), over the device's published peak times a utilisation that the
+user states. For this machine: the step of every resolution is compiled and timed.
+"""
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fec_jax import schedule
+from fec_jax.estimate import memory
+from fec_jax.estimate.devices import DEVICES, HERE, parse_device
+from fec_jax.train import parallel, steps
+from fec_jax.train.run import Run
+from fec_jax.train.state import State
+from fec_jax.types import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A resolution's part of a run. flops, bytes: of a step on one device, XLA's count before fusion.
+
+    memory: expected on one device, see `memory.step_bytes`. hours: fade and stable phase together.
+    """
+
+    resolution_px: int
+    images: int
+    batch: int
+    flops: float
+    bytes: float
+    memory: int
+    hours: float
+
+
+def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
+    """The resolutions of a run, one after the other, on `device` (see `parse_device`; or "here"). Errors come at once.
+
+    UserError: unknown device; a utilisation that is not in (0, 1]; a batch that the devices cannot share.
+    """
+    if not 0 < utilisation <= 1:
+        raise UserError(f"--utilisation is {utilisation:g}: it must be above 0 and at most 1")
+    count = jax.device_count() if device == HERE else parse_device(device)[1]
+    for phase in run.phases:
+        if phase.batch % count:
+            raise UserError(
+                f"config.batch.px{phase.resolution_px} is {phase.batch}: {count} devices cannot share it; use "
+                f"{max(1, round(phase.batch / count)) * count}"
+            )
+    return _stages(run, device, count, utilisation)
+
+
+def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[Stage]:
+    for phases in schedule.by_resolution(run.phases):
+        phase = phases[-1]
+        images = phase.end_nimg - phases[0].start_nimg
+        flops, moved = step_cost(run, phase, phase.batch // count)
+        needed = memory.step_bytes(_unchunked(run), phase, count)
+        if device == HERE:
+            seconds = measured_step(run, phase)
+        else:
+            kind = DEVICES[parse_device(device)[0]]
+            peak = kind.flops if run.recipe.generator.dtype == "float32" else kind.half_flops
+            seconds = flops / (peak * utilisation)
+        hours = images / phase.batch * seconds / 3600
+        yield Stage(phase.resolution_px, images, phase.batch, flops, moved, needed, hours)
+
+
+def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> tuple[float, float]:
+    """FLOPs and bytes of a step with `local` images on a device, as XLA counts them.
+
+    D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step; the pass through D that
+    measures shares every `shares_every` steps, not at all. at_most: of a step that has both.
+    """
+    whole = _unchunked(run).recipe_of(phase)
+    args, mesh = memory.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
+
+    def cost(recipe: steps.Recipe) -> np.ndarray:
+        step = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
+        analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
+        return np.array([analysis["flops"], analysis["bytes accessed"]])
+
+    if at_most:
+        total = cost(whole)
+    else:
+        usual = dataclasses.replace(whole, shares_every=0)
+        total = cost(dataclasses.replace(usual, r1_gamma=0.0))
+        if usual.r1_gamma:
+            total = total + (cost(usual) - total) / usual.r1_every
+    return float(total[0]), float(total[1])
+
+
+def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, steps.Given]]:
+    """The compiled step of a phase on the devices of this machine, and what to give it first: photos of noise."""
+    mesh = parallel.mesh()
+    rng, px = np.random.default_rng(0), phase.resolution_px
+    batch = parallel.to_devices(
+        {
+            "real": rng.integers(0, 256, (phase.batch, px, px, 3), np.uint8),
+            "attrs": rng.integers(0, 2, (phase.batch, len(run.attribute_names)), np.uint8),
+        },
+        mesh,
+    )
+    numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
+    # Networks and directions of nothing serve as well, and need no weights and no data.
+    given = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.given_shape())
+    clock, given = parallel.replicate((steps.Clock(*numbers), given), mesh)
+    args = parallel.place(run.new_state(phase), mesh), batch, clock, given
+    step = functools.partial(steps.train_step, run.recipe_of(phase), px, parallel.AXIS)
+    return parallel.compile_step(step, mesh, run.mode, args), args
+
+
+def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
+    """Seconds of a step on the devices of this machine: compiled, then timed; the mean over all that a step may have.
+
+    Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
+    """
+    compiled, (state, batch, clock, given) = ready(run, phase)
+    mesh = parallel.mesh()
+
+    def seconds(number: int) -> float:
+        nonlocal state
+        state = dataclasses.replace(state, nimg=parallel.replicate(jnp.int32(number * phase.batch), mesh))
+        begun = time.perf_counter()
+        state, metrics = compiled(state, batch, clock, given)
+        jax.block_until_ready((state, metrics))
+        return time.perf_counter() - begun
+
+    r = run.recipe
+    rhythms = [every for every in (r.r1_every if r.r1_gamma else 0, r.shares_every) if every]
+    kinds: dict[tuple[bool, ...], list[int]] = {}
+    for number in range(math.lcm(*rhythms)):
+        kinds.setdefault(tuple(number % every == 0 for every in rhythms), []).append(number)
+    seconds(0)
+    medians = [(len(kind), float(np.median([seconds(kind[0]) for _ in range(repeats)]))) for kind in kinds.values()]
+    return sum(count * median for count, median in medians) / math.lcm(*rhythms)
+
+
+def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable[[str], object]) -> None:
+    """Says the stages line by line as they come, then the sum; `price`: of an hour of all devices together."""
+    say(" resolution      kimg   batch  GFLOP/step    GB/step  memory GB     hours")
+    known = DEVICES.get(device if device == HERE else parse_device(device)[0])
+    total, too_large = 0.0, list[str]()
+    for s in rows:
+        say(
+            f"{s.resolution_px:8d} px {s.images / 1000:9.1f} {s.batch:7d} {s.flops / 1e9:11.1f} {s.bytes / 1e9:10.2f} "
+            f"{s.memory / 1e9:10.2f} {s.hours:9.3f}"
+        )
+        total += s.hours
+        if known and s.memory > known.memory:
+            too_large.append(f"{s.resolution_px} px")
+    say(f"all: {total:.3g} hours" + (f", {total * price:.2f} at {price:g} an hour" if price is not None else ""))
+    if too_large:
+        say(
+            f"does not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
+            f"{', '.join(too_large)}; lower config.batch there"
+        )
+
+
+def _unchunked(run: Run) -> Run:
+    """On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one."""
+    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))

@@ -1,0 +1,80 @@
+"""Expected memory of a training step, from the traced program: nothing is compiled."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from fec_jax import schedule
+from fec_jax.train import parallel, state, steps
+from fec_jax.train.run import Run
+
+
+def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
+    """Expected memory of a training step on one of `devices`: most bytes alive at once in the traced program.
+
+    Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away and needs
+    workspace of its own; the log gives what a device really used.
+    """
+    args = step_shapes(run, phase, phase.batch // devices)
+    step = functools.partial(steps.train_step, run.recipe_of(phase), phase.resolution_px, parallel.AXIS)
+    return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)
+
+
+def step_shapes(
+    run: Run, phase: schedule.Phase, local: int
+) -> tuple[state.State, steps.Batch, steps.Clock, steps.Given]:
+    """Shapes of what `steps.train_step` is given on a device that has `local` images of the batch."""
+    px, n = phase.resolution_px, len(run.attribute_names)
+    whole = jax.eval_shape(lambda: run.new_state(phase))
+    split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((local, *x.shape[1:]), x.dtype), whole.history)
+    batch = steps.Batch(
+        real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)
+    )
+    clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
+    return dataclasses.replace(whole, history=split), batch, clock, run.given_shape()
+
+
+def peak_bytes(jaxpr: core.Jaxpr) -> int:
+    """Most bytes alive at once if a jaxpr ran equation by equation, freeing what is not needed any more."""
+    last: dict[core.Var, int] = {}
+    for i, equation in enumerate(jaxpr.eqns):
+        last |= dict.fromkeys([*_variables(equation.invars), *equation.outvars], i)
+    last |= dict.fromkeys(_variables(jaxpr.outvars), len(jaxpr.eqns))
+    alive = {*jaxpr.invars, *jaxpr.constvars}
+    live = peak = sum(map(_bytes, alive))
+    for i, equation in enumerate(jaxpr.eqns):
+        inputs = {*_variables(equation.invars)}
+        inner = max(map(peak_bytes, _inner(equation)), default=0)
+        peak = max(peak, live - sum(map(_bytes, inputs)) + inner)
+        alive |= {*equation.outvars}
+        live += sum(map(_bytes, equation.outvars))
+        peak = max(peak, live)
+        dead = {v for v in [*inputs, *equation.outvars] if last[v] <= i} & alive
+        live -= sum(map(_bytes, dead))
+        alive -= dead
+    return peak
+
+
+def _variables(atoms: Iterable[core.Var | core.Literal]) -> list[core.Var]:
+    return [a for a in atoms if isinstance(a, core.Var)]
+
+
+def _inner(equation: core.JaxprEqn) -> Iterator[core.Jaxpr]:
+    for value in equation.params.values():
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, core.ClosedJaxpr):
+                yield item.jaxpr
+            elif isinstance(item, core.Jaxpr):
+                yield item
+
+
+def _bytes(variable: core.Var) -> int:
+    shape, dtype = getattr(variable.aval, "shape", ()), getattr(variable.aval, "dtype", None)
+    size = 1
+    for side in shape:
+        size *= side
+    return size * (getattr(dtype, "itemsize", 4) or 4)

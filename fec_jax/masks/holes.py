@@ -1,0 +1,71 @@
+"""What a hole is: cutting it, filling it, its rim. Masks are 1 in the hole, 0 in the context, everywhere.
+
+Masks are drawn at the final resolution and average-pooled to the resolution of the phase, like the photos (paper). A
+pooled mask is grey where a low-resolution pixel is partly hole. What that means is said here, once, for all:
+
+* the masked image is `real * (1 - mask)`, so a grey pixel is dimmed towards the mid grey of the hole;
+* the completed image is `mask * fake + (1 - mask) * real`: a grey pixel is a mixture;
+* the reconstruction loss weighs each pixel by its share of hole (`mask`) and of context (`1 - mask`);
+* the boundary loss takes its weight from `rim`, which is defined for grey masks as it stands.
+
+At the final resolution, and so in use, masks are binary.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from fec_jax import images
+from fec_jax.types import Images, Masks
+
+WIDE = 0.75
+"""Side of the wide centre square, as a share of the image's."""
+
+
+def center(size_px: int, share: float = 0.5) -> Float[Array, "{size_px} {size_px} 1"]:
+    """The centred square whose side is `share` of the image's: by default rows and columns size/4 .. 3 size/4."""
+    inside = jnp.abs((jnp.arange(size_px) + 0.5) / size_px - 0.5) < share / 2
+    return (inside[:, None] & inside[None, :]).astype(jnp.float32)[:, :, None]
+
+
+def rim(mask: Masks, blur_px: int = 7) -> Masks:
+    """The boundary loss's weight (paper): the mask's edge, blurred by a mean filter of `blur_px`; in [0, 1].
+
+    The edge is the morphological gradient (3 x 3 maximum minus 3 x 3 minimum): the pixels on both sides of the seam. It
+    is 0 further than 1 + blur_px // 2 pixels from the seam on either side, and 0 everywhere for an empty or full mask.
+    """
+    edge = _window(mask, 3, -jnp.inf, jax.lax.max) - _window(mask, 3, jnp.inf, jax.lax.min)
+    return _mean(edge, blur_px)
+
+
+def feathered(mask: Masks, width_px: int) -> Masks:
+    """The hole, softened inwards: 1 from `width_px` pixels inside on, falling linearly to nearly 0 at the rim."""
+    if not width_px:
+        return mask
+    return jnp.clip(2 * _mean(mask, 2 * width_px + 1) - 1, 0, 1) * mask
+
+
+def _mean(x: Masks, size_px: int) -> Masks:
+    """Mean filter; beyond the image there is 0."""
+    return _window(x, size_px, 0.0, jax.lax.add) / size_px**2
+
+
+def _window(x: Masks, size_px: int, init: float, reduce: Any) -> Masks:
+    return jax.lax.reduce_window(x, init, reduce, (1, size_px, size_px, 1), (1, 1, 1, 1), "SAME")
+
+
+def cut(real: Images, mask: Masks) -> Images:
+    """The masked image: `real` with the hole at 0, mid grey."""
+    return real * (1 - mask)
+
+
+def paste(fake: Images, real: Images, mask: Masks) -> Images:
+    """The completed image: hole pixels of `fake`, context pixels of `real`."""
+    return mask * fake + (1 - mask) * real
+
+
+def pooled(mask: Masks, resolution_px: int) -> Float[Array, "b {resolution_px} {resolution_px} 1"]:
+    """A full-size mask at the resolution of a phase, grey at the rim."""
+    return images.pool_to(mask, resolution_px)

@@ -1,0 +1,44 @@
+"""Weights from whatever a user names, a file of them or the workdir of a training, and a function of them."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fec_jax import xla_options
+from fec_jax.metrics.heldout import Predict
+from fec_jax.nets.generator import Generator
+from fec_jax.types import Attrs, Images, Masks, Params
+from fec_jax.weights.format import Weights, load_weights
+from fec_jax.weights.shipped import load_shipped
+
+
+def weights_from(path: Path | None) -> Weights:
+    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint); None: those that come with the package.
+
+    UserError if it is neither.
+    """
+    if path is None:
+        return load_shipped()
+    if path.is_dir():
+        from fec_jax.weights import export
+
+        return export.from_workdir(path)
+    return load_weights(path)
+
+
+def predictor(weights: Weights) -> Predict:
+    """The generator at its full resolution, compiled; networks of one kind share the program."""
+    return functools.partial(_program(), weights.meta.build_generator(), jax.device_put(weights.g_params))
+
+
+@functools.cache
+def _program() -> Any:
+    """`_predict`, compiled for every kind of generator; made when first used, since it asks which device there is."""
+    return jax.jit(_predict, static_argnums=0, compiler_options=xla_options.options())
+
+
+def _predict(generator: Generator, params: Params, masked: Images, mask: Masks, attrs: Attrs) -> Images:
+    image: Any = generator.apply({"params": params}, masked, mask, attrs, 1.0, resolution_px=generator.max_px)
+    return image
