@@ -171,7 +171,8 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
         for name in _LISTS:
             if name in fields and not (isinstance(fields[name], list) and all(map(_is_name, fields[name]))):
                 raise ValueError(f"{name} {fields[name]}")
-        meta = Meta(**{name: tuple(value) if name in _LISTS else value for name, value in fields.items()})
+        values: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in fields.items()}
+        meta = Meta(**values)
         if len(set(meta.attribute_names)) < len(meta.attribute_names):
             raise ValueError(f"attribute_names {', '.join(meta.attribute_names)}: one is there twice")
         x, y = meta.alignment["eyes_middle"]
