@@ -39,6 +39,9 @@ def row(
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
+    # Weights that a new run begins with: a .safetensors file, the workdir of a run, or the name of shipped ones; "":
+    # random ones. They may be of a smaller resolution; `config.schedule` then begins at one that they have.
+    config.init_from = ""
 
     # What is learned: the final resolution, and which attributes (empty: all that the data has).
     config.resolution_px = 64
@@ -48,11 +51,14 @@ def get_config() -> ConfigDict:
     config.data.kind = "drawn"  # "drawn": faces drawn on the fly; "prepared": what `fec prepare` wrote
     config.data.path = ""  # prepared: its folder
     config.data.train_split = "train"  # prepared
-    config.data.test_split = "test"  # prepared
+    config.data.validation_split = "validation"  # prepared: what figures and grids while training are of
     config.data.train_size = 8192  # drawn: number of different faces
-    config.data.test_size = 256  # drawn
+    config.data.test_size = 256  # drawn: number of the others, which figures and grids are of
     config.data.seed = 0  # drawn: which faces
     config.data.threads = 2  # batches that are read at the same time
+    # Where the photos' eyes lie, in shares of the side: how far apart, and the middle between them, x and y. Kept with
+    # the weights: `fec complete` aligns photos by it.
+    config.data.alignment = ConfigDict({"eyes_apart": 0.24, "eyes_middle": (0.5, 0.45)})
 
     # Growth [paper: 4 px to the end, fade then stabilise; lengths ours], and images per step over all devices [ours].
     config.schedule = ConfigDict()
@@ -121,10 +127,14 @@ def get_config() -> ConfigDict:
 
     # How often, in thousands of images; 0: never. Borders of growth phases come besides.
     config.every = ConfigDict({"log_kimg": 1.0, "checkpoint_kimg": 10.0, "grid_kimg": 10.0, "eval_kimg": 10.0})
+    config.every.checkpoint_minutes = 0.0  # checkpoints by the clock on the wall, besides
     config.keep_checkpoints = 2  # newest ones, besides those of the borders
     config.grid_images = 8
     config.eval_images = 64  # held-out photos of the figures shown while training; 0: all
     # Mask sets of `fec evaluate` (center, paper, lama-thick ...) that its metrics are shown of too, from 16 px on.
     config.eval_masks = ()
-    config.max_rollbacks = 5  # from non-finite steps, before giving up
+    # A step with losses or gradients that are not finite is left out. After so many in a row the run goes back to the
+    # last checkpoint, and gives up after so many rollbacks without getting past the place.
+    config.max_skipped = 10
+    config.max_rollbacks = 5
     return config

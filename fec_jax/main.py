@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import absl.logging
@@ -41,12 +40,13 @@ def main(argv: Sequence[str]) -> None:
     _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
     from fec_jax.config import build
+    from fec_jax.config.workdir import bind, local, newest
     from fec_jax.estimate import startup
-    from fec_jax.train import hosts, loop
-    from fec_jax.train.workdir import bind
+    from fec_jax.train import hosts, loop, starting
+    from fec_jax.weights.load import start_from
 
-    workdir = Path(str(_WORKDIR.value))
     try:
+        workdir = local(str(_WORKDIR.value))
         if _DISTRIBUTED.value or not _COORDINATOR.value is _PROCESSES.value is _PROCESS.value is None:
             hosts.join(
                 _COORDINATOR.value,
@@ -63,10 +63,14 @@ def main(argv: Sequence[str]) -> None:
         else:
             log.setLevel(logging.WARNING)  # the first process tells what all do
         with hosts.all_or_none():
+            start = start_from(run.init_from) if run.init_from and newest(workdir) is None else None
+            if start:
+                starting.check(run, start)
+        with hosts.all_or_none():
             if hosts.first():
                 bind(run, workdir)
         hosts.check_shared(workdir / "config.json")
-        loop.train(run, workdir)
+        loop.train(run, workdir, start)
         hosts.leave()
     except UserError as error:
         hosts.fail(error)

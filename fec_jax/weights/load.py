@@ -1,6 +1,7 @@
 """Weights from whatever a user names, a file of them or the workdir of a training, and a function of them."""
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import jax
 from fec_jax import xla_options
 from fec_jax.metrics.heldout import Predict
 from fec_jax.nets.generator import Generator
+from fec_jax.train.starting import Start
 from fec_jax.types import Attrs, Images, Masks, Params
-from fec_jax.weights.format import Weights, load_weights
-from fec_jax.weights.shipped import load_shipped
+from fec_jax.weights.format import Weights, load_weights, to_bytes
+from fec_jax.weights.shipped import SHIPPED, SHIPPED_SHA256, load_shipped
 
 
 def weights_from(path: Path | None) -> Weights:
@@ -26,6 +28,20 @@ def weights_from(path: Path | None) -> Weights:
 
         return export.from_workdir(path)
     return load_weights(path)
+
+
+def start_from(named: str) -> Start:
+    """The weights of `config.init_from`: a file, a workdir, or the name of weights that come with the package.
+
+    The SHA-256 is the file's; for a workdir, that of the file which `fec export weights` would write. UserError for
+    what cannot be read.
+    """
+    path = Path(named)
+    if named == Path(SHIPPED).stem and not path.exists():
+        return Start(load_shipped(), named, SHIPPED_SHA256)
+    weights = weights_from(path)
+    data = to_bytes(weights) if path.is_dir() else path.read_bytes()
+    return Start(weights, path.resolve().name, hashlib.sha256(data).hexdigest())
 
 
 def predictor(weights: Weights) -> Predict:
