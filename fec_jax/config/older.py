@@ -5,7 +5,6 @@ with which it did nothing.
 """
 
 import functools
-import importlib.util
 import json
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from fec_jax.config import names
+from fec_jax.config import load
 
 GONE: dict[str, Any] = {
     "loss.attr_sees": "photo",
@@ -62,12 +61,7 @@ def to_read(config: Mapping[str, Any]) -> dict[str, Any]:
 @functools.cache
 def _defaults() -> tuple[dict[str, Any], dict[str, Any]]:
     """All of `configs/common.py`, and what its `row` leaves to its defaults."""
-    path = names.home() / "configs" / "common.py"
-    spec = importlib.util.spec_from_file_location("fec_jax_common_config", path)
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load.run_file(load.root() / "configs/common.py")
     given = ("fade_kimg", "stable_kimg", "lr", "lr_end")
     row = {name: value for name, value in module.row(0, 1, 1).to_dict().items() if name not in given}
     return flat(module.get_config().to_dict()), row

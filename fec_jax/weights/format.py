@@ -106,13 +106,20 @@ def save_weights(path: Path, weights: Weights, dtype: Literal["float32", "float1
 
     Raises UserError: numbers that are not finite (or overflow float16), or the file system refuses.
     """
-    data = to_bytes(weights, dtype)
+    tensors = _tensors(weights, dtype)
+    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "fec_jax": fec_jax.__version__}
+    metadata |= {f.name: json.dumps(_plain(getattr(weights.meta, f.name))) for f in dataclasses.fields(Meta)}
+    data = safetensors.numpy.save(tensors, metadata)
     output.write_aside(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
-def to_bytes(weights: Weights, dtype: Literal["float32", "float16"] = "float32") -> bytes:
-    """What `save_weights` writes: the same bytes for the same weights. Raises UserError as it does."""
+def tensors_sha256(weights: Weights) -> str:
+    """SHA-256 of the tensors alone, as safetensors lays them out in float32: the same for the same numbers."""
+    return hashlib.sha256(safetensors.numpy.save(_tensors(weights, "float32"))).hexdigest()
+
+
+def _tensors(weights: Weights, dtype: Literal["float32", "float16"]) -> dict[str, np.ndarray]:
     tensors = flatten_dict({_G: _part(weights.g_params, weights.meta.g_shapes(), _G)}, sep="/")
     if weights.d_params is not None:
         tensors |= flatten_dict({_D: _part(weights.d_params, weights.meta.d_shapes(), _D)}, sep="/")
@@ -123,9 +130,7 @@ def to_bytes(weights: Weights, dtype: Literal["float32", "float16"] = "float32")
             raise UserError(
                 f"cannot export {name}: it holds values that are not finite in {dtype}; use an earlier checkpoint"
             )
-    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "fec_jax": fec_jax.__version__}
-    metadata |= {f.name: json.dumps(_plain(getattr(weights.meta, f.name))) for f in dataclasses.fields(Meta)}
-    return safetensors.numpy.save(tensors, metadata)
+    return tensors
 
 
 def load_weights(path: Path) -> Weights:

@@ -12,7 +12,7 @@ from fec_jax.metrics.heldout import Predict
 from fec_jax.nets.generator import Generator
 from fec_jax.train.starting import Start
 from fec_jax.types import Attrs, Images, Masks, Params
-from fec_jax.weights.format import Weights, load_weights, to_bytes
+from fec_jax.weights.format import Weights, load_weights, tensors_sha256
 from fec_jax.weights.shipped import SHIPPED, SHIPPED_SHA256, load_shipped
 
 
@@ -33,15 +33,14 @@ def weights_from(path: Path | None) -> Weights:
 def start_from(named: str) -> Start:
     """The weights of `config.init_from`: a file, a workdir, or the name of weights that come with the package.
 
-    The SHA-256 is the file's; for a workdir, that of the file which `fec export weights` would write. UserError for
-    what cannot be read.
+    The SHA-256 is the file's; for a workdir, `format.tensors_sha256`. UserError for what cannot be read.
     """
     path = Path(named)
     if named == Path(SHIPPED).stem and not path.exists():
         return Start(load_shipped(), named, SHIPPED_SHA256)
     weights = weights_from(path)
-    data = to_bytes(weights) if path.is_dir() else path.read_bytes()
-    return Start(weights, path.resolve().name, hashlib.sha256(data).hexdigest())
+    sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return Start(weights, path.resolve().name, sha256)
 
 
 def predictor(weights: Weights) -> Predict:
