@@ -18,7 +18,6 @@ def get_config() -> ConfigDict:
     config = portraits64()
     config.resolution_px = 128
     config.data.path = "data/faces128"
-    config.data.test_split = "validation"  # the figures shown while training; `test` is for the end
     config.schedule.px4 = row(0, 0.5, 1e-3, d_terms=0.2)
     config.schedule.px8 = row(0.5, 6, 1e-3, d_terms=0.2)
     config.schedule.px16 = row(0.5, 12, 1e-3, d_terms=0.2)
