@@ -20,6 +20,7 @@ Masks: any of these modes; see `io.mask_files`.
 """
 
 import io
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,12 +104,13 @@ def check_output(path: Path, force: bool, inputs: tuple[Path, ...] = ()) -> None
 
     Raises UserError, as `output.check_free` does too.
     """
+    output.check_free(path, force=True)
     if path.suffix.lower() not in (".png", ".webp"):
         raise UserError(
             f"cannot write {path}: only .png and (lossless) .webp keep the known pixels exactly; "
             f"use {path.with_suffix('.png').name}"
         )
-    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+    if any(os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other) for other in inputs):
         raise UserError(f"cannot write {path}: it is an input, and would be lost; choose another name")
     output.check_free(path, force)
 
