@@ -18,7 +18,7 @@ class Unset(StrEnum):
 
 
 def complete(
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
+    photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF; the face fills the centred square.")],
     mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
     out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
     weights: Annotated[

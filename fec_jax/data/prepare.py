@@ -92,8 +92,8 @@ def prepare(
     max_unreadable  share of the photos that may be unusable (left out and reported); more, and the run refuses
     workers         decoding threads; default: one per core, 16 at most
 
-    Raises `UserError` for a resolution that is not a power of two from 4 to 1024, an unknown attribute, no photo in train
-    or test, too many unusable photos, an `out` that holds something else, or another run that is writing there.
+    Raises `UserError` for a resolution that is not a power of two from 4 to 1024, an unknown attribute, no photo in
+    train or test, too many unusable photos, an `out` that holds something else, or another run that is writing there.
     """
     wanted, root = _pyramid(resolutions), Path(out)
     output.check_folder(root)
