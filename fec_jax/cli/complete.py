@@ -18,9 +18,11 @@ class Unset(StrEnum):
 
 
 def complete(
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF; the face fills the centred square.")],
+    photo: Annotated[
+        Path, typer.Argument(help="PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF; the face fills the centred square.")
+    ],
     mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
+    out: Annotated[Path, typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact).")],
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -35,9 +37,12 @@ def complete(
     ] = Unset.photo,
     raw: Annotated[bool, typer.Option("--raw", help="Write the network's whole square, context included.")] = False,
     invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black marks the hole.")] = False,
+    keep_metadata: Annotated[
+        bool, typer.Option("--keep-metadata", help="Keep the photo's EXIF and XMP: camera, time, place.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
 ) -> None:
-    """Fill the hole in a photo of a face, the way you say. Pixels outside the hole stay exactly as they are.
+    """Fill the hole in a photo of a face, the way you say. Other pixels stay exactly as they are, except in a JPEG.
 
     Attributes that you do not set are read from the photo by the discriminator and reported on stderr. If the hole
     covers damage, so that there is nothing to read, set them all; --unset ask lists those left open.
@@ -62,8 +67,9 @@ def complete(
         where[centred_square(hole)] = True
     values = " ".join(f"{name}={value}" for name, value in result.attrs.items())
     mark = f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic; {values}".rstrip("; ")
-    photos.write_photo(out, picture.replaced(result.fake, where), mark)
-    typer.echo(f"wrote {out}", err=True)
+    photos.write_photo(out, picture.replaced(result.fake, where), mark, keep_metadata)
+    exact = out.suffix.lower() in photos.LOSSLESS
+    typer.echo(f"wrote {out}" + ("" if exact else ": as JPEG, pixels outside the hole are close, not exact"), err=True)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, int]:

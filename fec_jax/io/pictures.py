@@ -126,27 +126,31 @@ def _too_large(size: str) -> PictureError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    text = dict(getattr(image, "text", {}))  # of a PNG
     try:
-        return ImageOps.exif_transpose(image)  # of its EXIF only the orientation goes
+        image = ImageOps.exif_transpose(image)  # of its EXIF only the orientation goes
     except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
-        return image.copy()
+        image = image.copy()
+    image.info["png_text"] = text
+    return image
 
 
 def plain(image: Image.Image) -> Image.Image:
     """The picture in L, LA, RGB, RGBA or I;16, with nothing lost but a CMYK's own values. `PictureError`: other modes.
 
-    Palettes become RGB, or RGBA if one of the colours is transparent; so does a PNG's transparent colour.
+    Palettes become RGB, or RGBA if one of the colours is transparent; so does a PNG's transparent colour. Its `info`
+    has what the file said (`png_text`: the text of a PNG), a CMYK's profile excepted.
     """
+    info = image.info
     if image.mode == "CMYK":
         image = _converted(image, image.info.get("icc_profile"), None, "RGB") or image.convert("RGB")
-        image.info = {key: value for key, value in image.info.items() if key != "icc_profile"}  # it is for CMYK values
+        image.info = {key: value for key, value in info.items() if key != "icc_profile"}  # it is for CMYK values
     elif image.mode in ("P", "PA"):
         image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
     elif image.mode == "1":
         image = image.convert("L")
     elif image.mode in ("I;16B", "I;16L", "I;16N"):
-        values, info = np.asarray(image).astype(np.uint16), image.info
-        image = Image.fromarray(values)
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
         image.info = info
     elif image.mode in ("YCbCr", "RGBX", "RGBa"):
         image = image.convert("RGBA" if image.mode == "RGBa" else "RGB")

@@ -145,7 +145,7 @@ ERRORS = {
     "set twice": ({}, ["--set", "Smiling=1", "--set", "Smiling=0"], "twice"),
     "not set": ({}, ["--set", "Smiling=1", "--unset", "ask"], "attributes not set: Eyeglasses"),
     "no discriminator": ({"weights": "blind.safetensors"}, [], "no discriminator"),
-    "lossy output": ({"out": "out.jpg"}, [], "known pixels exactly"),
+    "lossy output": ({"out": "out.bmp"}, [], "known pixels exactly"),
     "no such folder": ({"out": "nowhere/out.png"}, [], "does not exist"),
     "output exists": ({"out": "half.png"}, [], "--force"),
     "output is an input": ({"out": "photo.png"}, ["--force"], "it is an input"),

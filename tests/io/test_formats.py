@@ -14,7 +14,9 @@ from fec_jax.types import UserError
 
 RNG = np.random.default_rng(0)
 H, W = 48, 36
-SMOOTH = np.asarray(Image.fromarray(RNG.integers(40, 216, (4, 3, 3), np.uint8)).resize((W, H), Image.Resampling.BICUBIC))
+SMOOTH = np.asarray(
+    Image.fromarray(RNG.integers(40, 216, (4, 3, 3), np.uint8)).resize((W, H), Image.Resampling.BICUBIC)
+)
 EXACT = ("TIFF", "BMP", "PNG")
 LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
 if not features.check("avif"):
