@@ -17,12 +17,23 @@ class Unset(StrEnum):
     ask = "ask"
 
 
+class MaskFrom(StrEnum):
+    """What marks the hole."""
+
+    white = "white"
+    alpha = "alpha"
+
+
 def complete(
     photo: Annotated[
         Path, typer.Argument(help="PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF; the face fills the centred square.")
     ],
-    mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
     out: Annotated[Path, typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact).")],
+    mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
+    mask_from: Annotated[
+        MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")
+    ] = MaskFrom.white,
+    mask_resize: Annotated[bool, typer.Option("--mask-resize", help="Scale a mask of another size.")] = False,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -52,11 +63,20 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer, centred_square
+    from fec_jax.types import UserError
     from fec_jax.weights.load import weights_from
 
-    photos.check_output(out, force, inputs=(photo, mask))
+    if mask is None and mask_from is MaskFrom.white:
+        raise UserError("nothing says where to fill: give --mask FILE, or --mask-from alpha for what is transparent")
+    photos.check_output(out, force, inputs=(photo, mask) if mask else (photo,))
     picture = photos.read_photo(photo)
-    hole = photos.read_mask(mask, picture.size_px, invert_mask)
+    if mask is not None:
+        hole = photos.read_mask(
+            mask, picture.size_px, invert_mask, source=mask_from.value, resize=mask_resize, photo=picture
+        )
+    else:
+        hole = photos.erased_hole(picture, invert_mask)
+        picture = picture.opaque(hole)
     result = Completer(weights_from(weights)).complete(picture.rgb, hole, attrs, unset.value)
     for name, probability in result.read_from_photo.items():
         typer.echo(f"{name}={result.attrs[name]} read from the photo (probability of 1: {probability:.2f})", err=True)

@@ -22,7 +22,7 @@ network sees is the same as in training.
 | ----------- | --------------------------------------------------------- | -------------------------------- |
 | .png        | all of the above, lossless                                |                                  |
 | .webp       | lossless; grey becomes RGB                                | 16 bits; a side above 16,383 px  |
-| .jpg, .jpeg | quality 95, 4:4:4: context pixels are close, not exact    | 16 bits; alpha                   |
+| .jpg, .jpeg | quality 95, 4:4:4: context pixels are close, not exact    | 16 bits; transparency            |
 
 Masks: any of these modes; see `io.mask_files`.
 """
@@ -43,6 +43,7 @@ from fec_jax.types import UserError
 
 LOSSLESS, LOSSY = (".png", ".webp"), (".jpg", ".jpeg")
 """Endings of names that can be written to."""
+_SAME = 4.0  # of 255: a mask that differs less from the photo, on average, is the photo (saved again as JPEG, say)
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,14 @@ class Photo:
         rgb[where] = fake[where]
         return replace(self, pixels=pixels, rgb=rgb)
 
+    def opaque(self, where: Bool[np.ndarray, "h w"]) -> "Photo":
+        """The photo without transparency where `where` is true: what is filled in there is to be seen."""
+        if self.pixels.shape[2] not in (2, 4):
+            return self
+        pixels = self.pixels.copy()
+        pixels[where, -1] = 255
+        return replace(self, pixels=pixels)
+
 
 def read_photo(path: Path) -> Photo:
     """Reads a photo by the table at the top of this file.
@@ -88,25 +97,79 @@ def read_photo(path: Path) -> Photo:
     return Photo(pixels, pictures.seen(image), image.info.get("icc_profile") or None, read_metadata(image.info))
 
 
-def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False) -> Bool[np.ndarray, "h w"]:
-    """The hole that `mask_files.read_mask` finds, for a photo of `size_px` (width, height).
+def read_mask(
+    path: Path,
+    size_px: tuple[int, int],
+    invert: bool = False,
+    *,
+    source: str = "white",
+    resize: bool = False,
+    photo: Photo | None = None,
+) -> Bool[np.ndarray, "h w"]:
+    """The hole that a mask's file marks, for a photo of `size_px` (width, height).
 
-    Raises UserError as `read_photo` does, and for another size, an empty mask and a full one.
+    invert   black marks it (of "alpha": what is opaque)
+    source   "white": white marks the hole; "alpha": what is transparent
+    resize   scale a mask of another size
+    photo    refuse the mask if it shows this photo
+
+    Raises UserError as `mask_files.open_mask` does, and for another size, a picture in colour, an empty mask and a full
+    one.
     """
-    hole = mask_files.read_mask(path, invert)
+    mask = mask_files.open_mask(path)
+    if source == "white":
+        _check_mask(path, mask, photo)
+    hole = mask.painted(invert) if source == "white" else mask.erased(invert)
     if hole.shape != size_px[::-1]:
-        raise UserError(
-            f"mask {path} is {hole.shape[1]} x {hole.shape[0]} px but the photo is {size_px[0]} x {size_px[1]} px "
-            "(upright, EXIF turn applied): they must be equal"
+        if not resize:
+            raise UserError(
+                f"mask {path} is {hole.shape[1]} x {hole.shape[0]} px but the photo is {size_px[0]} x {size_px[1]} px "
+                "(upright, EXIF turn applied): they must be equal, or scale it with --mask-resize"
+            )
+        grey = Image.fromarray(hole * np.uint8(255)).resize(size_px, Image.Resampling.BILINEAR)
+        hole = np.asarray(grey) >= 128
+    return _checked_hole(hole, f"mask {path}", source, invert)
+
+
+def erased_hole(photo: Photo, invert: bool = False) -> Bool[np.ndarray, "h w"]:
+    """The transparent part of the photo itself; `invert`: the opaque part. UserError: it has none, or nothing else."""
+    if photo.pixels.shape[2] not in (2, 4):
+        raise UserError("the photo has no transparency that could mark the hole: give a mask with --mask")
+    mask = mask_files.Mask(photo.rgb, photo.rgb[..., 0], photo.pixels[..., -1])
+    return _checked_hole(mask.erased(invert), "the photo's transparency", "alpha", invert)
+
+
+def _check_mask(path: Path, mask: mask_files.Mask, photo: Photo | None) -> None:
+    """Refuses what is a picture, before its light parts are taken for the hole."""
+    what = None
+    if photo is not None and mask.grey.shape == photo.rgb.shape[:2]:
+        opaque = mask.alpha >= 128
+        difference = np.abs(mask.rgb[opaque].astype(np.int16) - photo.rgb[opaque])
+        # Not so of a black photo, which every mask with a small hole is like.
+        if difference.size and difference.mean() < _SAME and np.ptp(photo.rgb) > 128 and photo.rgb.std() > 4 * _SAME:
+            what = "is the photo itself"
+    if what is None and mask.in_colour():
+        what = "is a picture in colour"
+    if what is not None:
+        erased = mask.erased().any() and not mask.erased().all()
+        advice = (
+            "if the erased part of it is the hole, add --mask-from alpha"
+            if erased
+            else "paint one, or use another file"
         )
-    marks, other = ("black", "drop") if invert else ("white", "use")
+        raise UserError(f"mask {path} {what}, not a mask (white where to fill, black elsewhere): {advice}")
+
+
+def _checked_hole(hole: Bool[np.ndarray, "h w"], what: str, source: str, invert: bool) -> Bool[np.ndarray, "h w"]:
+    marks = ("black" if invert else "white") if source == "white" else ("opaque" if invert else "transparent")
+    other = "drop" if invert else "use"
     if not hole.any():
         raise UserError(
-            f"mask {path}: nothing to fill, no pixel is {marks}; {other} --invert-mask if it is the other way round"
+            f"{what}: nothing to fill, no pixel is {marks}; {other} --invert-mask if it is the other way round"
         )
     if hole.all():
         raise UserError(
-            f"mask {path} covers the whole photo, no context is left: mark only the part to fill ({marks}), "
+            f"{what} covers the whole photo, no context is left: mark only the part to fill ({marks}), "
             f"or {other} --invert-mask"
         )
     return hole
@@ -151,7 +214,9 @@ def write_photo(path: Path, photo: Photo, software: str, keep_metadata: bool = F
         data = _encode(path, image.convert("RGBA" if image.mode.endswith("A") else "RGB"), "WEBP", options)
     elif suffix in LOSSY:
         if image.mode.endswith("A"):
-            raise _lacks(path, "no transparency and the photo has some")
+            if photo.pixels[..., -1].min() < 255:
+                raise _lacks(path, "no transparency and the photo has some")
+            image = image.convert(image.mode[:-1])
         options |= {"quality": 95, "subsampling": 0, "exif": meta.all_exif(software, keep_metadata)}
         data = _encode(path, image, "JPEG", options | ({"dpi": _whole(meta.dpi)} if meta.dpi else {}))
     else:
