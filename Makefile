@@ -1,32 +1,32 @@
-# make demo | test | bench | lint: each makes .venv first, on a machine that has only python3 and make.
+# make demo | test | bench | lint: each creates .venv first; python3 and make are all they need.
 # PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS, DEMO_ARGS and BENCH_ARGS are passed on.
 PYTHON ?= python3
 ARGS ?=
 DEMO_ARGS ?=
-# The published rows are another machine's. `make bench BENCH_ARGS=` goes on where one was stopped.
+# By default measures everything again, as published rows are another machine's. `make bench BENCH_ARGS=` resumes.
 BENCH_ARGS ?= --force
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-# Stamps: made anew when what is to be installed changes.
+# Stamps: renewed when the dependencies change.
 RUN := .venv/.installed
 DEV := .venv/.installed-dev
 
 # Compiled programs are kept between test runs.
 CACHED := JAX_PLATFORMS=cpu JAX_COMPILATION_CACHE_DIR="$(CURDIR)/.jax_cache"
 
-# Large pages of memory make a training step on a CPU 4 to 30 % faster (glibc reads this once, at a program's start).
+# Large pages of memory make a training step on a CPU 4 to 30 % faster (glibc reads this once, when a program starts).
 LARGE_PAGES := GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint format clean
 
 help:
-	@echo "make demo    train small faces on the CPU, then complete a photo (minutes)"
-	@echo "make test    run the tests; ARGS='tests/test_masks.py -x' runs some"
-	@echo "make bench   speed beside PyTorch's, and what growing costs (an hour); BENCH_ARGS= goes on"
+	@echo "make demo    train on synthetic faces on the CPU, then complete one (minutes)"
+	@echo "make test    run the tests; ARGS='tests/masks -x' runs some"
+	@echo "make bench   measure speed, compared with PyTorch, and the cost of growing (an hour); BENCH_ARGS= resumes"
 	@echo "make lint    check style and types"
-	@echo "make format  put the code into the one style"
+	@echo "make format  format the code"
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
 demo: $(RUN)

@@ -1,6 +1,6 @@
-"""Every key once, with its unit and where it comes from: [paper] arXiv 1801.07632, [ours] our choice.
+"""Every key once, with its unit and origin: [paper] arXiv 1801.07632, [ours] our choice.
 
-Not a run: the other configs take this one and change lines. `config.schedule` and `config.batch` have a row for every
+Not a run: the other configs change lines of this one. `config.schedule` and `config.batch` have a row for each
 resolution of the run, so each config writes its own.
 """
 
@@ -17,12 +17,16 @@ def row(
     adv: float = 1.0,
     noise: float = 1.0,
 ) -> ConfigDict:
-    """A row of `config.schedule` [ours]: thousands of images to fade in and to stabilise, and the learning rate.
+    """A row of `config.schedule` [ours]: lengths in thousands of images, learning rate, loss weights.
 
-    The rate goes from `lr` to `lr_end` along a half cosine within the stable phase. `d_terms` is a factor of G's
-    adversarial and attribute loss at this resolution. `lpips`: weight of LPIPS (Zhang et al. 2018), which then takes
-    the place of the feature loss, from 16 px on; it needs the extra `eval`. `adv` is a further factor of the
-    adversarial loss alone, `noise` one of `config.d_augment.noise`: less of it where D is to judge fine texture.
+    fade_kimg: length of the fade.
+    stable_kimg: length of the stable phase after it.
+    lr: learning rate.
+    lr_end: the rate at the end of the stable phase, reached along a half cosine; default `lr`.
+    d_terms: factor of G's adversarial and attribute loss.
+    lpips: weight of LPIPS (Zhang et al. 2018), replaces the feature loss; from 16 px on, with the extra `eval`.
+    adv: further factor of the adversarial loss alone.
+    noise: factor of `config.d_augment.noise`; lower it where D has to learn fine texture.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
@@ -40,16 +44,16 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
 
-    # What is learned: the final resolution, and which attributes (empty: all that the data has).
+    # The final resolution, and which attributes (empty: all that the data has).
     config.resolution_px = 64
     config.attributes = ()
 
     config.data = ConfigDict()
-    config.data.kind = "drawn"  # "drawn": faces drawn on the fly; "prepared": what `fec prepare` wrote
+    config.data.kind = "drawn"  # "drawn": synthetic faces, rendered on the fly; "prepared": what `fec prepare` wrote
     config.data.path = ""  # prepared: its folder
     config.data.train_split = "train"  # prepared
     config.data.test_split = "test"  # prepared
-    config.data.train_size = 8192  # drawn: number of different faces
+    config.data.train_size = 8192  # drawn: number of distinct faces
     config.data.test_size = 256  # drawn
     config.data.seed = 0  # drawn: which faces
     config.data.threads = 2  # batches that are read at the same time
@@ -59,8 +63,8 @@ def get_config() -> ConfigDict:
     config.batch = ConfigDict()
     config.lr_warmup_kimg = 0.5  # [ours] linear, from the first image of every resolution
 
-    # How a resolution's layers come in. "blend" [paper]: alpha hands over to them. "add" [ours]: they join the old
-    # ones, starting from 0, so that growing disturbs nothing.
+    # How a resolution's new layers fade in. "blend" [paper]: they replace the old ones. "add" [ours]: they are added to
+    # the old ones, zero-initialised, so that growing does not change the output.
     config.growth = "blend"
 
     # Widths min(base // resolution, cap) [ours: unpublished].
@@ -68,8 +72,8 @@ def get_config() -> ConfigDict:
     config.generator.skip = "residual"  # [paper] "residual" with attributes, "concat" for plain inpainting
     config.discriminator = ConfigDict({"base": 1024, "cap": 128})
     config.dtype = "float32"  # of the computation; "bfloat16" on accelerators
-    # Blocks of this resolution and above keep nothing for their gradient and compute it again: less memory, more
-    # operations, the same results. 0: none.
+    # From this resolution on, blocks are rematerialised: activations are recomputed in the backward pass. Less memory,
+    # more operations, the same results. 0: none.
     config.remat_min_px = 0
 
     config.loss = ConfigDict()
@@ -79,25 +83,25 @@ def get_config() -> ConfigDict:
     config.loss.feat = 10.0  # [paper]
     config.loss.bdy = 5000.0  # [paper]
     config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
-    config.loss.rec_on_flipped = 1.0  # [paper] as much where the wish contradicts the photo; less, down to 0, is ours
-    # Where a wish contradicts the photo, these two losses ask for the photo moved so many times along what the
-    # attribute does to the average face [ours]; 0 [paper]: for the photo.
+    config.loss.rec_on_flipped = 1.0  # [paper] 1: the same for flipped attributes; less, down to 0, is ours
+    # [ours] For flipped attributes, the target of reconstruction and feature loss is the photo plus so many
+    # times the attribute's direction (its effect on the average face). 0 [paper]: the photo itself.
     config.loss.flip_shift = 0.0
-    config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): other numbers for some attributes
+    config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): values for single attributes
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
-    config.loss.feat_share = 1.0  # [ours] part of the batch that the feature loss looks at; less is cheaper
-    # [ours] Side of a square window, anywhere, that the feature loss sees of larger images: cheaper; 0: all of them.
+    config.loss.feat_share = 1.0  # [ours] share of the batch that the feature loss sees; less is cheaper
+    # [ours] Of larger images, the feature loss sees one random square window of this side: cheaper. 0: the whole image.
     config.loss.feat_px = 0
-    config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 never saw such sizes
+    config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 was not trained on such sizes
     # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
     # Karras et al. 2020). 0: none.
     config.loss.r1_gamma = 0.0
     config.loss.r1_attr = 0.0  # [ours] weight of the attribute logits in the penalty, beside 1 for real/fake
-    config.loss.r1_every = 8  # [ours] steps between penalties, each then so many times as heavy
+    config.loss.r1_every = 8  # [ours] steps between penalties; each is multiplied by this number
 
-    # Adam [ours]. Without momentum (Karras et al. 2018) G learned much slower here: its main teacher is a regression.
+    # Adam [ours]. Without momentum (Karras et al. 2018) G learned much slower here: most of its gradient is regression.
     config.g_adam = ConfigDict({"b1": 0.9, "b2": 0.99, "eps": 1e-8})
     config.d_adam = ConfigDict({"b1": 0.5, "b2": 0.99, "eps": 1e-8})
     config.d_lr_factor = 1.0  # D's learning rate, in units of G's
@@ -108,23 +112,23 @@ def get_config() -> ConfigDict:
     config.mask.update({"center_share": 0.0, "wide_share": 0.0})  # centre squares of 1/2 and 3/4 of the side instead
     # [ours] Brush strokes and boxes anywhere instead, their area uniform between these shares of the image.
     config.mask.update({"stroke_share": 0.0, "box_share": 0.0, "min_area": 0.05, "max_area": 0.6})
-    config.keep_probability = 0.5  # [paper] of asking for the photo's own attributes; else one is flipped,
+    config.keep_probability = 0.5  # [paper] probability of no edit; else one attribute is flipped,
     config.most_flips = 1  # [paper] or one to so many at once [ours]
 
     config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0, "scale": 0.0})  # [ours] of the photos
-    # [ours; Zhao et al. 2020] of all D sees
+    # [ours; Zhao et al. 2020] of all images that D sees
     config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0, "cutout": 0.0})
-    # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D is shown one.
+    # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D sees one.
     config.history = ConfigDict({"depth": 8, "share": 0.5})
 
     config.parallel = "shard_map"  # or "pmap": the same function, the same results
 
-    # How often, in thousands of images; 0: never. Borders of growth phases come besides.
+    # How often, in thousands of images; 0: never. In addition, at the borders of growth phases.
     config.every = ConfigDict({"log_kimg": 1.0, "checkpoint_kimg": 10.0, "grid_kimg": 10.0, "eval_kimg": 10.0})
-    config.keep_checkpoints = 2  # newest ones, besides those of the borders
+    config.keep_checkpoints = 2  # newest ones, in addition to those at the borders
     config.grid_images = 8
-    config.eval_images = 64  # held-out photos of the figures shown while training; 0: all
-    # Mask sets of `fec evaluate` (center, paper, lama-thick ...) that its metrics are shown of too, from 16 px on.
+    config.eval_images = 64  # held-out photos to evaluate while training; 0: all
+    # Mask sets of `fec evaluate` (center, paper, lama-thick ...) to evaluate with as well, from 16 px on.
     config.eval_masks = ()
     config.max_rollbacks = 5  # from non-finite steps, before giving up
     return config

@@ -1,4 +1,4 @@
-"""Real faces: 458 portraits to train on, 4 to 64 px, seven attributes, on two CPU cores.
+"""458 real portraits to train on, 4 to 64 px, seven attributes, on two CPU cores.
 
 fec prepare folder PATH/TO/congress_faces --resolution 64 --out data/congress64
 python -m fec_jax.main --config=configs/congress64.py --workdir=runs/congress64
@@ -26,16 +26,16 @@ def get_config() -> ConfigDict:
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16, "px64": 16})
     config.generator.update({"base": 1024, "cap": 64, "latent": 128})
     config.discriminator.update({"base": 1024, "cap": 64})
-    # With the paper's lambdas nearly all of the gradient would be reconstruction, features and seam (`share/...` in
-    # metrics.jsonl`), and G would not listen to attributes. With these, adversarial and attribute loss have half of it
-    # at 32 px; at 64 px d_terms leaves them a seventh: G listens by then, and has to draw what is there.
+    # With the paper's lambdas nearly all of the gradient is reconstruction, feature and boundary loss (`share/...` in
+    # metrics.jsonl), and G ignores the attributes. With these, adversarial and attribute loss have half of it at 32 px.
+    # At 64 px d_terms leaves them a seventh: by then G uses the attributes, and has to learn detail.
     config.loss.update({"adv": 0.3, "attr": 8.0, "rec": 40.0, "feat": 0.6, "bdy": 10.0})
     config.loss.rec_on_flipped = 0.15
     config.keep_probability = 0.6
     config.loss.d_sees = "completed"
     config.loss.r1_gamma = 2e-5
     config.mask.update({"center_share": 0.55, "wide_share": 0.15})
-    # So few photos are soon known by heart: by G, unless they move and change colour, and by D.
+    # G and D soon memorise so few photos: augment both.
     config.augment.update({"color": 0.1, "shift": 0.04})
     config.d_augment.update({"color": 0.2, "shift": 0.1})
     config.ema.halflife_kimg = 2.0

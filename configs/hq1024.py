@@ -5,9 +5,9 @@ python -m fec_jax.main --config=configs/hq1024.py --workdir=runs/hq1024
 
 Hardware: written for 8 accelerators of 16 GB (2 photos of 1024 px each). On fewer, lower `config.batch`, as in
 `--config.batch.px1024=8`; to try the start on a CPU, `--config.batch.px4=8 --config.dtype=float32`.
-Hours and figures: this config has not been run to its end by us; nothing is claimed. The lambdas are the paper's, meant
-for its sums and means as published. With the mean-normalised losses here, adversarial and attribute loss together had
-0.3 % of the gradient at G's output in the first steps at 4 px (on drawn faces): watch `share/...` in metrics.jsonl.
+Hours and figures: not run to its end by us; nothing is claimed. The lambdas are the paper's, meant
+for its sums and means. With the mean-normalised losses here, adversarial and attribute loss together had 0.3 % of the
+gradient at G's output in the first steps at 4 px (on synthetic faces): watch `share/...` in metrics.jsonl.
 """
 
 from ml_collections import ConfigDict
@@ -30,7 +30,7 @@ BATCH = {4: 256, 8: 256, 16: 256, 32: 256, 64: 128, 128: 128, 256: 64, 512: 32, 
 
 
 def grown_to(config: ConfigDict, resolution_px: int) -> ConfigDict:
-    """Sets the final resolution and the rows of schedule and batch up to it. The last row's learning rate decays."""
+    """Sets the final resolution and its rows of schedule and batch. The last row's learning rate decays."""
     config.resolution_px = resolution_px
     for px in sorted(PHASES_KIMG):
         if px <= resolution_px:

@@ -1,4 +1,4 @@
-"""Drawn faces, 4 to 32 px, in a few minutes on two CPU cores. What `make demo` runs.
+"""Synthetic faces, 4 to 32 px, in a few minutes on two CPU cores. `make demo` runs it.
 
 python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart
 """
@@ -22,12 +22,12 @@ def get_config() -> ConfigDict:
     config.batch = ConfigDict({"px4": 16, "px8": 16, "px16": 16, "px32": 16})
     config.generator.update({"base": 512, "cap": 64, "latent": 64})
     config.discriminator.update({"base": 512, "cap": 64})
-    # With the paper's lambdas nearly all of the gradient would be reconstruction, features and seam (see `share/...` in
-    # metrics.jsonl): G would not listen to attributes. These were chosen by the shares.
+    # With the paper's lambdas nearly all of the gradient is reconstruction, feature and boundary loss (`share/...` in
+    # metrics.jsonl), and G ignores the attributes. These were chosen by the shares.
     config.loss.update({"adv": 0.5, "attr": 8.0, "rec": 60.0, "feat": 1.0, "bdy": 10.0})
     config.loss.rec_on_flipped = 0.1
     config.loss.update({"d_sees": "completed", "feat_sees": "completed", "feat_share": 0.5})
-    # So that D believes only what can be seen (portraits64.py says more).
+    # Against patterns that only D sees (see portraits64.py).
     config.d_augment.noise = 0.2
     config.loss.update({"r1_gamma": 5e-5, "r1_attr": 1.0})
     config.mask.update({"center_share": 0.35, "wide_share": 0.25})

@@ -16,7 +16,12 @@ from fec_jax import main
 from fec_jax.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "configs/README.md", "experiments/README.md")
+PAGES = (
+    "README.md",
+    "configs/README.md",
+    "experiments/README.md",
+    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+)
 
 
 def text(page: str) -> str:
@@ -122,3 +127,10 @@ def test_demo_script_says_how_to_use_it():
     )
     assert done.returncode == 1
     assert done.stderr.strip() == "usage: python experiments/demo.py WORKDIR"
+
+
+def test_the_readme_is_short_and_begins_with_a_picture():
+    """Broken: a reader scrolls past pages of text to find out what this is."""
+    lines = text("README.md").splitlines()
+    assert len(lines) <= 200
+    assert any(line.startswith("![") for line in lines[:5])
