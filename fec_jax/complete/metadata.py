@@ -68,7 +68,7 @@ class Metadata:
         return info
 
 
-def read_metadata(info: Mapping[str, Any]) -> Metadata:
+def read_metadata(info: Mapping[Any, Any]) -> Metadata:
     """From the `info` of a picture that `io.pictures` opened. What cannot be understood is left out."""
     raw = info.get("exif"), info.get("xmp")
     exif, xmp = (data if isinstance(data, bytes) else b"" for data in raw)
@@ -86,7 +86,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:
     return None
 
 
-def _chunks(info: Mapping[str, Any]) -> dict[bytes, bytes]:
+def _chunks(info: Mapping[Any, Any]) -> dict[bytes, bytes]:
     chunks = {}
     with contextlib.suppress(TypeError, ValueError, struct.error):
         if info.get("gamma"):

@@ -20,7 +20,7 @@ TABLE = "list_attr_celeba"
 PARTITION = "list_eval_partition"
 _IMAGE_PLACES = tuple(f"{a}{b}" for a in ("", "Img/") for b in (f"{IMAGES}/{IMAGES}", IMAGES, f"{IMAGES}_png"))
 _TABLE_PLACES = ("", "Anno/", "Eval/")
-_ABOUT: dict[str, str] = {
+_ABOUT: dict[str, Any] = {
     "kind": "celeb_a",
     "description": "CelebA, aligned and cropped, centre square of 178 px, with its 40 attributes and its own split.",
     "license": "CelebA: non-commercial research only",
