@@ -106,8 +106,8 @@ def test_deep_grey_photo(folder, capsys):
 
 
 ERRORS = {
-    "nothing to fill": ([], "what to fill? give one of --mask"),
-    "two holes": (["--mask", "mask.png", "--region", "eyes"], "what to fill?"),
+    "nothing to fill": ([], "nothing says where to fill"),
+    "two holes": (["--mask", "mask.png", "--region", "eyes"], "more than one thing"),
     "bad box": (["--box", "1,2,3"], "--box 1,2,3: write X,Y,W,H, four whole numbers"),
     "box outside": (["--box", "500,0,50,50"], "leaves the photo of 512 x 512 px"),
     "box away from the face": (["--box", "400,400,20,20"], "the hole touches no face found (1: "),
@@ -117,7 +117,7 @@ ERRORS = {
     "eyes without search": (["--mask", "mask.png", "--align", "off", "--eyes", "1,2,30,4"], "drop --eyes and --face"),
     "vary unknown": (["--region", "eyes", "--vary", "Smile"], "--vary Smile: write all or one of Male, Smiling"),
     "vary raw": (["--region", "eyes", "--vary", "all", "--raw"], "exclude each other"),
-    "inverted region": (["--region", "eyes", "--invert-mask"], "--invert-mask needs a --mask"),
+    "inverted region": (["--region", "eyes", "--invert-mask"], "--invert-mask without a --mask"),
     "mask is the output": (["--region", "eyes", "--show-mask", "out.png"], "it is an input or the output"),
     "mask exists": (["--region", "eyes", "--show-mask", "mask.png"], "--force"),
     "JSON is the photo": (["--region", "eyes", "--json", "photo.png"], "ends in .json"),
