@@ -4,8 +4,8 @@ Two steps, each measured by `metrics.limits.seam`, PSNR and LPIPS (`experiments/
 
 1. **Colours** (`meet`), at the network's size: the outermost pixels of the hole move towards the context beside them,
    and the rest of the hole goes with them by the smoothest surface between (Laplace's equation: a membrane, as in
-   P. Pérez et al., *Poisson image editing*, 2003). Of the step that the network's own image has across the rim, half
-   is taken for a contour and kept.
+   P. Pérez et al., *Poisson image editing*, 2003). Of the step that the network's own image has across the rim,
+   three quarters are taken for a contour and kept.
 2. **Rim** (`feather`), at the photo's size: what still differs at the nearest pixel of the context, softened along the
    rim, fades over the two outermost network pixels of the hole.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float32, UInt8
 from fec_jax.complete.align import resized
 from fec_jax.complete.opencv import cv2
 
-KEPT = 0.5
+KEPT = 0.75
 """Share of the network's own step across the rim. 0: colours would be equal there."""
 MEMBRANE_PX = 64
 """Side of the membrane; what is finer than that is the feather's."""
