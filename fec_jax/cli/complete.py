@@ -17,10 +17,23 @@ class Unset(StrEnum):
     ask = "ask"
 
 
+class MaskFrom(StrEnum):
+    """What marks the hole."""
+
+    white = "white"
+    alpha = "alpha"
+
+
 def complete(
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
-    mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
+    photo: Annotated[
+        Path, typer.Argument(help="PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF; the face fills the centred square.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact).")],
+    mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
+    mask_from: Annotated[
+        MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")
+    ] = MaskFrom.white,
+    mask_resize: Annotated[bool, typer.Option("--mask-resize", help="Scale a mask of another size.")] = False,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -35,9 +48,12 @@ def complete(
     ] = Unset.photo,
     raw: Annotated[bool, typer.Option("--raw", help="Write the network's whole square, context included.")] = False,
     invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black marks the hole.")] = False,
+    keep_metadata: Annotated[
+        bool, typer.Option("--keep-metadata", help="Keep the photo's EXIF and XMP: camera, time, place.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
 ) -> None:
-    """Fill the hole in a photo of a face, the way you say. Pixels outside the hole stay exactly as they are.
+    """Fill the hole in a photo of a face, the way you say. Other pixels stay exactly as they are, except in a JPEG.
 
     Attributes that you do not set are read from the photo by the discriminator and reported on stderr. If the hole
     covers damage, so that there is nothing to read, set them all; --unset ask lists those left open.
@@ -47,11 +63,20 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer, centred_square
+    from fec_jax.types import UserError
     from fec_jax.weights.load import weights_from
 
-    photos.check_output(out, force, inputs=(photo, mask))
+    if mask is None and mask_from is MaskFrom.white:
+        raise UserError("nothing says where to fill: give --mask FILE, or --mask-from alpha for what is transparent")
+    photos.check_output(out, force, inputs=(photo, mask) if mask else (photo,))
     picture = photos.read_photo(photo)
-    hole = photos.read_mask(mask, picture.size_px, invert_mask)
+    if mask is not None:
+        hole = photos.read_mask(
+            mask, picture.size_px, invert_mask, source=mask_from.value, resize=mask_resize, photo=picture
+        )
+    else:
+        hole = photos.erased_hole(picture, invert_mask)
+        picture = picture.opaque(hole)
     result = Completer(weights_from(weights)).complete(picture.rgb, hole, attrs, unset.value)
     for name, probability in result.read_from_photo.items():
         typer.echo(f"{name}={result.attrs[name]} read from the photo (probability of 1: {probability:.2f})", err=True)
@@ -62,8 +87,9 @@ def complete(
         where[centred_square(hole)] = True
     values = " ".join(f"{name}={value}" for name, value in result.attrs.items())
     mark = f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic; {values}".rstrip("; ")
-    photos.write_photo(out, picture.replaced(result.fake, where), mark)
-    typer.echo(f"wrote {out}", err=True)
+    photos.write_photo(out, picture.replaced(result.fake, where), mark, keep_metadata)
+    exact = out.suffix.lower() in photos.LOSSLESS
+    typer.echo(f"wrote {out}" + ("" if exact else ": as JPEG, pixels outside the hole are close, not exact"), err=True)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, int]:

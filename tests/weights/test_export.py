@@ -11,10 +11,10 @@ import pytest
 import tiny
 from PIL import Image
 
+from fec_jax.config.workdir import bind
 from fec_jax.train import loop, parallel
 from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.viewer import Viewer
-from fec_jax.train.workdir import bind
 from fec_jax.types import UserError
 from fec_jax.weights import export
 from fec_jax.weights import format as weights_file
