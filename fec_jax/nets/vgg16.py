@@ -20,8 +20,8 @@ SMALLEST_PX = 16
 """Side of the smallest image: four poolings halve it to 1."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""The same for images in [-1, 1], in LPIPS's own numbers: (x - SHIFT) / SCALE."""
+SHIFT, SCALE = tuple(2 * x - 1 for x in IMAGENET_MEAN), tuple(2 * x for x in IMAGENET_STD)
+"""The same for images in [-1, 1], also LPIPS's own numbers: (x - SHIFT) / SCALE."""
 
 
 def relu2_2(
