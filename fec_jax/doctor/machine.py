@@ -104,7 +104,7 @@ def _shipped() -> Iterator[Finding]:
 def _room() -> Iterator[Finding]:
     import jax
 
-    cache = jax.config.jax_compilation_cache_dir
+    cache = getattr(jax.config, "jax_compilation_cache_dir", None)
     where = f"compiled programs are kept in {cache}" if cache else "compiled programs are not kept (no cache is set)"
     yield Finding(where if cache else f"{where}: set JAX_COMPILATION_CACHE_DIR to a folder, and starts get faster")
     if cache and "://" not in str(cache) and Path(cache).exists() and not os.access(cache, os.W_OK):
