@@ -108,6 +108,29 @@ def _alex_relus(arrays: Params, x: Images) -> list[Float[Array, "b _ _ _"]]:
     return relus
 
 
+def alex_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 256"]:
+    """relu5 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
+    arrays = _alex()
+
+    def features(x: HostImages) -> Float[Array, "n 256"]:
+        return _alex_relus(arrays, _enlarged(images.to_float(x)))[-1].mean(axis=(1, 2))
+
+    return _batched(features, batch, x)
+
+
+def alex_face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 18816"]:
+    """relu3 of square photos at 128 px, 7 x 7 places, flattened: what lies where in aligned faces.
+
+    Larger photos are averaged down to 128 px, smaller ones enlarged bilinearly.
+    """
+    arrays = _alex()
+
+    def features(x: HostImages) -> Float[Array, "n 18816"]:
+        return _alex_relus(arrays, _resized(images.to_float(x)))[2].reshape(len(x), -1)
+
+    return _batched(features, batch, x)
+
+
 def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]:
     """relu5_3 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
     vgg = Vgg16.load()
@@ -126,11 +149,14 @@ def face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 1638
     vgg = Vgg16.load()
 
     def features(x: HostImages) -> Float[Array, "n 16384"]:
-        photos = images.to_float(x)
-        photos = images.pool_to(photos, FEATURE_PX) if photos.shape[1] > FEATURE_PX else _enlarged(photos)
-        return images.pool_to(vgg.relus(photos, 3)[-1], 8).reshape(len(x), -1)
+        return images.pool_to(vgg.relus(_resized(images.to_float(x)), 3)[-1], 8).reshape(len(x), -1)
 
     return _batched(features, batch, x)
+
+
+def _resized(x: Images) -> Float[Array, "b _ _ 3"]:
+    """Square photos at 128 px."""
+    return images.pool_to(x, FEATURE_PX) if x.shape[1] > FEATURE_PX else _enlarged(x)
 
 
 def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
