@@ -102,7 +102,7 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     predict = predictor(setup.weights)
     network = subjects.network(predict)
     subject = Pooled(network, setup.larger) if setup.larger is not None else network
-    loss_networks = list(getattr(meta, "loss_networks", ("vgg16",)))
+    loss_networks = list(meta.loss_networks)
     skipped: dict[str, str] = {}
     with _progress(controls.steps(sets, len(names), with_controls)) as tick:
         bench = evaluation.Bench(test, count, setup.judges, tick)
