@@ -25,6 +25,8 @@ ALEX_CONVS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, F
 ALEX_SMALLEST_PX = 31
 FEATURE_PX = 128
 """Smaller images are enlarged to this before `vgg_features`: at 64 px relu5_3 has 4 x 4 places only."""
+ALEX_FACE_PX = 240
+"""Faces are enlarged to this before `alex_face_features`: AlexNet, made for 224 px, steps by 4 px at once."""
 MOST_PIXELS = 16 * 256 * 256
 """No more go through at once, whatever the batch: about 3 GB of activations."""
 
@@ -118,15 +120,19 @@ def alex_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 256"
     return _batched(features, batch, x)
 
 
-def alex_face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 18816"]:
-    """relu3 of square photos at 128 px, 7 x 7 places, flattened: what lies where in aligned faces.
+def alex_face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n d"]:
+    """relu3 of square photos at 240 px, averaged over 2 x 2 of its 14 x 14 places and flattened.
 
-    Larger photos are averaged down to 128 px, smaller ones enlarged bilinearly.
+    For aligned faces: what lies where. Photos of more than 128 px are averaged down to it; all are enlarged bilinearly.
     """
     arrays = _alex()
 
-    def features(x: HostImages) -> Float[Array, "n 18816"]:
-        return _alex_relus(arrays, _resized(images.to_float(x)))[2].reshape(len(x), -1)
+    def features(x: HostImages) -> Float[Array, "n d"]:
+        photos = images.to_float(x)
+        photos = images.pool_to(photos, FEATURE_PX) if photos.shape[1] > FEATURE_PX else photos
+        relu3 = _alex_relus(arrays, _enlarged(photos, ALEX_FACE_PX))[2]
+        sums = lax.reduce_window(relu3, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        return (sums / 4).reshape(len(x), -1)
 
     return _batched(features, batch, x)
 
@@ -149,19 +155,17 @@ def face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 1638
     vgg = Vgg16.load()
 
     def features(x: HostImages) -> Float[Array, "n 16384"]:
-        return images.pool_to(vgg.relus(_resized(images.to_float(x)), 3)[-1], 8).reshape(len(x), -1)
+        photos = images.to_float(x)
+        photos = images.pool_to(photos, FEATURE_PX) if photos.shape[1] > FEATURE_PX else _enlarged(photos)
+        return images.pool_to(vgg.relus(photos, 3)[-1], 8).reshape(len(x), -1)
 
     return _batched(features, batch, x)
 
 
-def _resized(x: Images) -> Float[Array, "b _ _ 3"]:
-    """Square photos at 128 px."""
-    return images.pool_to(x, FEATURE_PX) if x.shape[1] > FEATURE_PX else _enlarged(x)
-
-
-def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
+def _enlarged(x: Images, px: int | None = None) -> Float[Array, "b _ _ 3"]:
+    """The shorter side to `px`, by default `FEATURE_PX`; larger images stay as they are."""
     n, h, w, _ = x.shape
-    factor = FEATURE_PX / min(h, w)
+    factor = (px or FEATURE_PX) / min(h, w)
     if factor <= 1:
         return x
     return jax.image.resize(
