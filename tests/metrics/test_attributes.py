@@ -9,7 +9,6 @@ from fec_jax.metrics.attributes import Classifier, fit
 from fec_jax.metrics.backbones import BACKBONES
 from fec_jax.types import UserError
 
-
 FITTED = {"alex": 256, "vgg16": 96}
 """So many drawn faces teach the backbones to tell a smile: AlexNet sees them more coarsely."""
 

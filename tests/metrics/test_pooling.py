@@ -33,7 +33,7 @@ def smaller(larger):
 def stripes(real, mask, wanted):
     """A network of 32 px: the hole is 0 and 200 by turns, plus 50 where the first wish is granted."""
     assert real.shape[1] == mask.shape[1] == 32
-    fill = np.uint8([0, 200])[np.arange(32) % 2][:, None] + 50 * wanted[:, 0, None, None, None]
+    fill = np.array([0, 200], np.uint8)[np.arange(32) % 2][:, None] + 50 * wanted[:, 0, None, None, None]
     return np.where(mask > 0.5, fill.astype(np.uint8), real)
 
 
@@ -83,7 +83,7 @@ def test_measured_as_a_small_network_is(smaller, larger, monkeypatch):
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values, err_msg=name)
     rows = [grid_rows(subject, smaller, mask_set, [2, 0]) for subject in (Pooled(stripes, larger), small)]
-    np.testing.assert_array_equal(*rows)
+    np.testing.assert_array_equal(rows[0], rows[1])
 
 
 @pytest.mark.parametrize(("px", "text"), [(8, "SSIM and LPIPS need 16 px"), (48, "must divide 64"), (128, "divide 64")])
