@@ -58,7 +58,7 @@ def describe(bench: Bench, loss_networks: Collection[str]) -> dict[str, Any]:
 
 
 def verdict(about: Mapping[str, Any]) -> str:
-    """ "independent: yes", or why not."""
+    """Whether a judge of `describe` is independent, in words."""
     if about["independent"]:
         return f"independent: yes (no loss of these weights used {about['network']})"
     return f"independent: no (a loss of these weights used {about['network']})"
