@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.sweeps import judge
 from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.masks import sets as mask_sets
-from fec_jax.metrics import evaluation, heldout, perceptual
+from fec_jax.metrics import heldout, perceptual, subjects
 from fec_jax.weights.load import predictor, weights_from
 
 CONFIG = "experiments/sweeps/ablation_config.py"
@@ -53,6 +53,6 @@ def measure(workdir: Path, out: Path) -> dict[str, float]:
         predict, judge.classify(px, out / "judge.safetensors"), photos, attrs, weights.meta.attribute_names, _BATCH
     )
     some, mask = photos[:_LPIPS_FACES], mask_sets.make("center", _LPIPS_FACES, px, 0).masks
-    completed = evaluation.network(predict, _BATCH)(some, mask, attrs[:_LPIPS_FACES])
+    completed = subjects.network(predict, _BATCH)(some, mask, attrs[:_LPIPS_FACES])
     distances = perceptual.lpips(some, completed, _BATCH)
     return {**figures, "lpips_center": float(distances.mean())}

@@ -22,6 +22,8 @@ ALEX_CONVS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, F
 ALEX_SMALLEST_PX = 31
 FEATURE_PX = 128
 """Smaller images are enlarged to this before `vgg_features`: at 64 px relu5_3 has 4 x 4 places only."""
+ALEX_FACE_PX = 240
+"""Faces are enlarged to this before `alex_face_features`: AlexNet, made for 224 px, steps by 4 px at once."""
 MOST_PIXELS = 16 * 256 * 256
 """No more go through at once, whatever the batch: about 3 GB of activations."""
 LENGTH = 1e-20
@@ -84,6 +86,33 @@ def _alex_relus(arrays: Params, x: Images) -> list[Float[Array, "b _ _ _"]]:
     return relus
 
 
+def alex_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 256"]:
+    """relu5 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
+    arrays = _alex()
+
+    def features(x: HostImages) -> Float[Array, "n 256"]:
+        return _alex_relus(arrays, _enlarged(images.to_float(x)))[-1].mean(axis=(1, 2))
+
+    return _batched(features, batch, x)
+
+
+def alex_face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n d"]:
+    """relu3 of square photos at 240 px, averaged over 2 x 2 of its 14 x 14 places and flattened.
+
+    For aligned faces: what lies where. Photos of more than 128 px are averaged down to it; all are enlarged bilinearly.
+    """
+    arrays = _alex()
+
+    def features(x: HostImages) -> Float[Array, "n d"]:
+        photos = images.to_float(x)
+        photos = images.pool_to(photos, FEATURE_PX) if photos.shape[1] > FEATURE_PX else photos
+        relu3 = _alex_relus(arrays, _enlarged(photos, ALEX_FACE_PX))[2]
+        sums = lax.reduce_window(relu3, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        return (sums / 4).reshape(len(x), -1)
+
+    return _batched(features, batch, x)
+
+
 def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]:
     """relu5_3 averaged over its places. Images of less than 128 px (the shorter side) are enlarged to it bilinearly."""
 
@@ -107,9 +136,10 @@ def face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 1638
     return _batched(features, batch, x)
 
 
-def _enlarged(x: Images) -> Float[Array, "b _ _ 3"]:
+def _enlarged(x: Images, px: int | None = None) -> Float[Array, "b _ _ 3"]:
+    """The shorter side to `px`, by default `FEATURE_PX`; larger images stay as they are."""
     n, h, w, _ = x.shape
-    factor = FEATURE_PX / min(h, w)
+    factor = (px or FEATURE_PX) / min(h, w)
     if factor <= 1:
         return x
     return jax.image.resize(
