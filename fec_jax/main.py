@@ -1,11 +1,13 @@
 """Trains what a config describes: `python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart`.
 
 The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
+`--config` also takes the name of a shipped config.
 In several processes: `--distributed`, or `--coordinator_address`, `--num_processes` and `--process_id`; see the README.
 """
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +15,12 @@ from typing import NoReturn
 
 import absl.logging
 from absl import app, flags
-from ml_collections import config_flags
 
 from fec_jax.types import UserError
 
 log = logging.getLogger("fec_jax")
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The run: a file of configs/.", lock_config=True)
+_CONFIG = flags.DEFINE_string("config", None, "The run: a file, or the name of a shipped config.")
 _DISTRIBUTED = flags.DEFINE_bool(
     "distributed", False, "Several processes: a TPU pod slice, Slurm, Open MPI, Kubernetes."
 )
@@ -31,6 +32,7 @@ _PROCESS = flags.DEFINE_integer("process_id", None, "Started by hand: which of t
 _HEARTBEAT = flags.DEFINE_integer("heartbeat_timeout_seconds", 30, "A process not heard of for so long is gone.", 1)
 _JOINING = flags.DEFINE_integer("initialization_timeout", 300, "Seconds to wait for all processes to start.", 1)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
+_CHANGES = flags.DEFINE_multi_string("set", [], "Changes the config: KEY=VALUE, the same as --config.KEY=VALUE.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
     _log_plainly()
     # Imported here, so that a mistyped option is answered at once.
-    from fec_jax.config import build
+    from fec_jax.config import build, load
     from fec_jax.estimate import startup
     from fec_jax.train import hosts, loop
     from fec_jax.train.workdir import bind
@@ -56,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
                 initialization_timeout=_JOINING.value,
             )
         with hosts.all_or_none():
-            run = build.build(_CONFIG.value)
+            run = build.build(load.load(str(_CONFIG.value), _CHANGES.value))
         if hosts.first():
             for line in startup.lines(run):
                 log.info(line)
@@ -94,14 +96,9 @@ def _fail(message: str) -> NoReturn:
 def _parse(argv: Sequence[str]) -> list[str]:
     """absl's parser, with a line instead of a traceback for what a person can mistype."""
     try:
-        rest = flags.FLAGS(list(argv))
-        _CONFIG.value.lock()  # a config file that could not be read says so when it is first used
-        return rest
-    except ModuleNotFoundError as error:
-        _fail(f"the config imports {error.name!r}, which is not found: run this from the folder that holds configs/")
-    except (flags.Error, OSError, AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
+        return flags.FLAGS([re.sub(r"^--?config\.", "--set=", word) for word in argv])
+    except (flags.Error, OSError) as error:
         _fail(" ".join(str(error).split()))
-    return []
 
 
 def run() -> None:

@@ -29,7 +29,7 @@ OWNERS = {
     "tensorflow_datasets": ("data",),
     "array_record": ("data",),
     "tensorboardX": ("train.writers",),
-    "ml_collections": ("config", "main", "cli.estimate"),
+    "ml_collections": ("config",),
     "typer": ("cli",),
     "pickle": ("weights.published",),
 }

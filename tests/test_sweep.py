@@ -18,11 +18,7 @@ import tiny
 from experiments import sweep
 from experiments.sweeping import table as tables
 
-pytestmark = [
-    # ml_collections reads configs by a way that Python will drop.
-    pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning"),
-    pytest.mark.timeout(1800),  # six trainings: a minute on idle cores, more beside other work
-]
+pytestmark = pytest.mark.timeout(1800)  # six trainings: a minute on idle cores, more beside other work
 
 TABLE = "tests/sweeps/small_table.py"
 ROWS = ("plain", "grown without history")
@@ -205,7 +201,7 @@ def test_mistakes_in_a_table(tmp_path, capsys, old, new, told):
 
 def test_mistakes_in_a_command(tmp_path, capsys):
     """A mistyped command gives a traceback."""
-    assert "nothing.py is no table" in one_line(capsys, "nothing.py", f"--out={tmp_path}")
+    assert "nothing.py is no Python file" in one_line(capsys, "nothing.py", f"--out={tmp_path}")
     assert "has no such row; it has: plain, grown" in one_line(capsys, TABLE, f"--out={tmp_path}", "--only=plane")
     assert "--jobs is 0" in one_line(capsys, TABLE, f"--out={tmp_path}", "--jobs=0")
 

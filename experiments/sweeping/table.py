@@ -12,22 +12,19 @@ measure   optional: (workdir of a finished run, folder of the sweep) -> {name: f
           every run. Where a name is in `metrics.jsonl` too, this one counts.
 """
 
-import importlib.util
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from absl import flags
 from flax.traverse_util import flatten_dict
-from ml_collections import config_flags
 
 from fec_jax import schedule
-from fec_jax.config import build
+from fec_jax.config import build, load
 from fec_jax.types import UserError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -91,7 +88,7 @@ class Planned:
 
 def read(path: Path) -> Table:
     """The table in a file. Raises UserError."""
-    module = _load(path)
+    module = load.run_file(path)
     seeds, rows, figures = (_name(path, module, name) for name in ("SEEDS", "ROWS", "FIGURES"))
     config, measure = _name(path, module, "CONFIG"), getattr(module, "measure", None)
     if not isinstance(config, str):
@@ -126,39 +123,18 @@ def plan(table: Table, out: Path) -> list[Planned]:
 
 
 def _planned(table: Table, out: Path, row: str, seed: int) -> Planned:
-    changes = dict(table.rows[row])
-    config_path = changes.pop("config", table.config)
+    values = dict(table.rows[row])
+    config = values.pop("config", table.config)
+    changes = [f"config.{key}={value}" for key, value in (*values.items(), ("seed", seed))]
     workdir = out / _folder(row) / f"seed{seed}"
-    words = [f"--config={config_path}", *(f"--config.{key}={value}" for key, value in changes.items())]
-    words.append(f"--config.seed={seed}")
     try:
-        run = build.build(_config(words))
+        run = build.build(load.load(REPO / config, changes))
     except UserError as error:
         raise UserError(f"row {row!r}: {error}") from error
-    planned = Planned(row, seed, workdir, (*words, f"--workdir={workdir}"), run.config, run.phases)
+    options = f"--config={config}", *(f"--{change}" for change in changes), f"--workdir={workdir}"
+    planned = Planned(row, seed, workdir, options, run.config, run.phases)
     _check_folder(planned)
     return planned
-
-
-def _config(words: Sequence[str]) -> Any:
-    """The config that main would see with these options. Raises UserError."""
-    words = [re.sub(r"^--config=(?!/)", f"--config={REPO}/", word) for word in words]
-    values = flags.FlagValues()
-    try:
-        holder = config_flags.DEFINE_config_file(
-            "config", flag_values=values, lock_config=True, sys_argv=["sweep", *words]
-        )
-        values(["sweep", *words])
-        holder.value.lock()
-        return holder.value
-    except (flags.Error, OSError, ImportError, AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
-        raise UserError(_one_line(error)) from error
-
-
-def _one_line(error: Exception) -> str:
-    """What a person needs of it: the library puts whole tracebacks into some of its messages."""
-    text = str(error.args[0] if error.args else error).strip()
-    return text.splitlines()[-1] if "Traceback" in text else " ".join(text.split())
 
 
 def _check_folder(planned: Planned) -> None:
@@ -178,18 +154,6 @@ def _check_folder(planned: Planned) -> None:
                 f"{planned.workdir} holds a run with config.{key} = {old!r}, not {new!r}: use another --out, or remove "
                 "that folder"
             )
-
-
-def _load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise UserError(f"{path} is no table: give a Python file such as experiments/sweeps/ablation.py")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a person wrote there
-        raise UserError(f"{path} cannot be read ({type(error).__name__}: {_one_line(error)})") from error
-    return module
 
 
 def _name(path: Path, module: ModuleType, name: str) -> Any:

@@ -16,11 +16,10 @@ Files are opened as `io.pictures` does it, like training photos; what the networ
 | EXIF orientation                 | applied     | all other EXIF (camera, place) is not carried over              |
 | ICC profile                      | carried over | only what the network sees is sRGB; a broken one counts as sRGB |
 
-Masks: any of these modes; white marks the hole, black the context, 128 and above is white; transparent is context.
+Masks: any of these modes; see `io.mask_files`.
 """
 
 import io
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +27,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 from PIL import Image, PngImagePlugin
 
-from fec_jax.io import output, pictures
+from fec_jax.io import mask_files, output, pictures
 from fec_jax.types import UserError
 
 _SOFTWARE = 0x0131  # EXIF tag
@@ -69,36 +68,23 @@ def read_photo(path: Path) -> Photo:
 
     Raises UserError: no such file, another format, damaged, too large, 16-bit colour, animated.
     """
-    image = _open(path, "photo")
-    try:
-        image = pictures.plain(image)
-    except pictures.PictureError as e:
-        raise _refused(path, "photo", e) from e
+    image = pictures.named(path, "photo", full_depth=True)
     pixels = np.asarray(image)
     pixels = pixels.reshape(*pixels.shape[:2], -1).copy()
     return Photo(pixels, pictures.seen(image), image.info.get("icc_profile") or None)
 
 
 def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False) -> Bool[np.ndarray, "h w"]:
-    """Reads a mask for a photo of `size_px` (width, height): true in the hole.
-
-    Grey 128 and above marks the hole (`invert`: below 128). Transparent parts are context either way, so that brush
-    strokes on an empty layer work.
+    """The hole that `mask_files.read_mask` finds, for a photo of `size_px` (width, height).
 
     Raises UserError as `read_photo` does, and for another size, an empty mask and a full one.
     """
-    image = _open(path, "mask")
-    if image.size != size_px:
+    hole = mask_files.read_mask(path, invert)
+    if hole.shape != size_px[::-1]:
         raise UserError(
-            f"mask {path} is {image.width} x {image.height} px but the photo is {size_px[0]} x {size_px[1]} px "
+            f"mask {path} is {hole.shape[1]} x {hole.shape[0]} px but the photo is {size_px[0]} x {size_px[1]} px "
             "(upright, EXIF turn applied): they must be equal"
         )
-    if image.mode == "I;16":
-        grey, opaque = np.asarray(image) >> 8, np.ones((image.height, image.width), bool)
-    else:
-        rgba = image.convert("RGBA")
-        grey, opaque = np.asarray(rgba.convert("RGB").convert("L")), np.asarray(rgba)[..., 3] >= 128
-    hole = ((grey < 128) if invert else (grey >= 128)) & opaque
     marks, other = ("black", "drop") if invert else ("white", "use")
     if not hole.any():
         raise UserError(
@@ -156,24 +142,6 @@ def write_photo(path: Path, photo: Photo, software: str) -> None:
         text.add_text("Software", software)
         _encode(path, image, buffer, format="PNG", pnginfo=text, icc_profile=photo.icc)
     output.write_aside(path, buffer.getvalue())
-
-
-def _open(path: Path, what: str) -> Image.Image:
-    """The decoded picture, upright, with its `info`. Its size is checked before a pixel is decoded."""
-    if not path.exists():
-        raise UserError(f"{what} {path} does not exist: check the path")
-    if not path.is_file():
-        raise UserError(f"{what} {path} is not a file: give a PNG, JPEG or WEBP")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning: our cap is lower
-            return pictures.open_picture(path, still=True, full_depth=what == "photo")
-    except pictures.PictureError as e:
-        raise _refused(path, what, e) from e
-
-
-def _refused(path: Path, what: str, error: pictures.PictureError) -> UserError:
-    return UserError(f"cannot use {what} {path} ({error}): {error.advice}")
 
 
 def _encode(path: Path, image: Image.Image, buffer: io.BytesIO, **options) -> None:

@@ -62,9 +62,13 @@ class Keys:
     def finish(self) -> None:
         """Raises UserError for a key that was not asked for."""
         for name in sorted(self._values.keys() - self._asked):
-            close = difflib.get_close_matches(name, self._asked, n=1)
-            hint = f"; did you mean config.{close[0]}?" if close else ""
-            raise UserError(f"config.{name} is unknown{hint}")
+            raise unknown(name, self._asked)
+
+
+def unknown(name: str, known: Iterable[str]) -> UserError:
+    """The error for a key that is not there."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return UserError(f"config.{name} is unknown" + (f"; did you mean config.{close[0]}?" if close else ""))
 
 
 def _inside(name: str, value: Any, low: float, high: float) -> Any:

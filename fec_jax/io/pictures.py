@@ -14,11 +14,14 @@
 
 import io
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps
+
+from fec_jax.types import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 80_000_000  # below the size at which Pillow itself begins to warn
@@ -115,6 +118,20 @@ def plain(image: Image.Image) -> Image.Image:
     if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
         raise PictureError(f"its colour mode {image.mode} is not supported", "save it as an 8-bit RGB PNG")
     return image
+
+
+def named(path: Path, what: str, full_depth: bool = False) -> Image.Image:
+    """A still picture, `plain`, that a person named as their `what` ("photo", "mask"). UserError: it cannot be used."""
+    if not path.exists():
+        raise UserError(f"{what} {path} does not exist: check the path")
+    if not path.is_file():
+        raise UserError(f"{what} {path} is not a file: give a PNG, JPEG or WEBP")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own bomb warning: our cap is lower
+            return plain(open_picture(path, still=True, full_depth=full_depth))
+    except PictureError as error:
+        raise UserError(f"cannot use {what} {path} ({error}): {error.advice}") from error
 
 
 def seen(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:

@@ -13,9 +13,9 @@ For LaMa and MAT see `masks.irregular`. Mask i of a random set depends on name, 
 there are. A set whose masks change gets a new version.
 
 A folder's pictures are its `*.png`, in the order of their names, from the first again when there are too few; `size`
-and `seed` choose nothing. Grey of 128 and above is hole, transparent parts are context. They must be square: of the
-size wanted; or a whole multiple of it, when a pixel is hole that is hole by half or more; or a whole part of it. The
-set is called `folder:` and the folder's own name, so that reports compare wherever the folder lies.
+and `seed` choose nothing. `io.mask_files` says what is hole in them. They must be square: of the size wanted; or a
+whole multiple of it, when a pixel is hole that is hole by half or more; or a whole part of it. The set is called
+`folder:` and the folder's own name, so that reports compare wherever the folder lies.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from fec_jax.io import pictures
+from fec_jax.io import mask_files
 from fec_jax.masks import holes, irregular
 from fec_jax.masks.sampler import MaskSampler
 from fec_jax.types import HostMasks, UserError
@@ -120,7 +120,7 @@ def _from_folder(folder: Path, count: int, px: int) -> HostMasks:
 
 
 def _fitted(path: Path, px: int) -> Bool[np.ndarray, "{px} {px}"]:
-    hole = _read(path)
+    hole = mask_files.read_mask(path)
     height, width = hole.shape
     if height != width:
         raise UserError(f"mask {path} is {width} x {height} px: masks must be square; crop it")
@@ -139,14 +139,3 @@ def _fitted(path: Path, px: int) -> Bool[np.ndarray, "{px} {px}"]:
     if hole.all():
         raise UserError(f"mask {path} is all hole at {px} px: paint what is known black")
     return hole
-
-
-def _read(path: Path) -> Bool[np.ndarray, "h w"]:
-    try:
-        image = pictures.open_picture(path, still=True)
-        if image.mode == "I;16":
-            return np.asarray(image) >= 128 << 8
-        rgba = pictures.plain(image).convert("RGBA")
-    except pictures.PictureError as error:
-        raise UserError(f"cannot use mask {path}: {error}; {error.advice}") from error
-    return (np.asarray(rgba.convert("RGB").convert("L")) >= 128) & (np.asarray(rgba)[..., 3] >= 128)

@@ -2,6 +2,7 @@
 
 Tensors are named `generator/...` and `discriminator/...`. The metadata (strings, as safetensors has it) are `format`,
 `format_version`, `fec_jax` (the version that wrote the file) and, as JSON, the fields of `Meta`. No pickle anywhere.
+Version 2 added `alignment`, `started_from`, `loss_networks` and `splits`; a file without one of them gets its default.
 """
 
 import dataclasses
@@ -27,11 +28,16 @@ from fec_jax.nets.layers import Growth
 from fec_jax.types import Params, UserError
 
 FORMAT = "fec_jax.weights"
-FORMAT_VERSION = "1"
+FORMAT_VERSION = "2"
+READABLE = ("1", FORMAT_VERSION)
 MAX_PX = 4096
-
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+ALIGNMENT = {"eyes_apart": 0.24, "eyes_middle": [0.5, 0.45]}
+"""`Meta.alignment` where nothing else is said: that of the drawn faces and of the shipped weights' photos."""
 
 _G, _D = "generator", "discriminator"
+_NEEDED = ("attribute_names", "resolution_px", "generator", "discriminator", "data", "training")
+_LISTS = ("attribute_names", "loss_networks", "splits")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Meta:
     discriminator    `Discriminator`'s base, cap, growth
     data             name and license of the training data
     training         summary: kimg, figures ...; any JSON
+    alignment        where the eyes of the training photos lie, in shares of the side from the upper left corner:
+                     `eyes_apart`, the distance of their centres, and `eyes_middle`, [x, y] of the point between them
+    started_from     `name` and `sha256` of the weights that the training began with; None: with random ones
+    loss_networks    published networks that a loss used ("vgg16"): none of them can judge these weights
+    splits           names of the data's splits that the training saw
     """
 
     attribute_names: tuple[str, ...]
@@ -52,6 +63,10 @@ class Meta:
     discriminator: Mapping[str, Any]
     data: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    alignment: Mapping[str, Any] = field(default_factory=lambda: dict(ALIGNMENT))
+    started_from: Mapping[str, str] | None = None
+    loss_networks: tuple[str, ...] = ("vgg16",)
+    splits: tuple[str, ...] = ("train",)
 
     def build_generator(self) -> Generator:
         """The network of `resolution_px`: larger resolutions' layers, which training had not reached, do not exist."""
@@ -111,11 +126,17 @@ def save_weights(path: Path, weights: Weights, dtype: Literal["float32", "float1
 def load_weights(path: Path) -> Weights:
     """Reads a file of `save_weights`; names, shapes and types are checked against the networks of its metadata.
 
-    Raises UserError: no such file, not safetensors, another format or version, damaged metadata, wrong tensors.
+    Raises UserError: no such file, not safetensors, another format or version, damaged metadata, wrong tensors,
+    numbers that are not finite.
     """
     if not path.is_file():
         raise UserError(f"weights {path} do not exist: give a .safetensors file or the workdir of a training run")
     try:
+        with path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise UserError(
+                    f"weights {path} are a Git LFS pointer, not the file itself: fetch it with `git lfs pull`"
+                )
         with safetensors.safe_open(path, framework="numpy") as file:
             meta = _meta(file.metadata() or {}, path)
             found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (the file is no dict)
@@ -129,6 +150,9 @@ def load_weights(path: Path) -> Weights:
         raise UserError(
             f"weights {path} cannot be read ({' '.join(str(e).split())}): give a file made by `fec export weights`"
         ) from e
+    for name, x in tensors.items():
+        if not np.isfinite(x).all():
+            raise UserError(f"weights {path} are damaged: {name} holds values that are not finite; use another file")
     trees = unflatten_dict(tensors, sep="/")
     return Weights(trees[_G], trees.get(_D), meta)
 
@@ -136,16 +160,25 @@ def load_weights(path: Path) -> Weights:
 def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
     if metadata.get("format") != FORMAT:
         raise UserError(f"weights {path} are not weights of fec_jax: give a file made by `fec export weights`")
-    if metadata.get("format_version") != FORMAT_VERSION:
+    if metadata.get("format_version") not in READABLE:
         raise UserError(
             f"weights {path} have format version {metadata.get('format_version')}, this fec_jax reads "
-            f"{FORMAT_VERSION}: use the fec_jax that wrote them ({metadata.get('fec_jax')})"
+            f"{' and '.join(READABLE)}: use the fec_jax that wrote them ({metadata.get('fec_jax')})"
         )
     try:
-        fields = {f.name: json.loads(metadata[f.name]) for f in dataclasses.fields(Meta)}
-        meta = Meta(**{**fields, "attribute_names": tuple(fields["attribute_names"])})
-        if not all(isinstance(name, str) for name in meta.attribute_names):
-            raise ValueError("attribute_names")
+        names = [f.name for f in dataclasses.fields(Meta) if f.name in _NEEDED or f.name in metadata]
+        fields = {name: json.loads(metadata[name]) for name in names}
+        for name in _LISTS:
+            if name in fields and not (isinstance(fields[name], list) and all(map(_is_name, fields[name]))):
+                raise ValueError(f"{name} {fields[name]}")
+        meta = Meta(**{name: tuple(value) if name in _LISTS else value for name, value in fields.items()})
+        if len(set(meta.attribute_names)) < len(meta.attribute_names):
+            raise ValueError(f"attribute_names {', '.join(meta.attribute_names)}: one is there twice")
+        x, y = meta.alignment["eyes_middle"]
+        if not (0 < meta.alignment["eyes_apart"] < 1 and 0 < x < 1 and 0 < y < 1):
+            raise ValueError(f"alignment {dict(meta.alignment)}")
+        if meta.started_from is not None and not all(map(_is_name, dict(meta.started_from).values())):
+            raise ValueError(f"started_from {meta.started_from}")
         if not isinstance(meta.resolution_px, int) or not 4 <= meta.resolution_px <= MAX_PX:
             raise ValueError(f"resolution_px {meta.resolution_px}")
         if meta.generator.get("skip") not in get_args(Skip):
@@ -191,6 +224,10 @@ def _part(params: Params, shapes: Params, where: str) -> dict[str, Any]:
         else:
             part[name] = params[name]
     return part
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _plain(value: Any) -> Any:

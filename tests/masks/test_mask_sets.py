@@ -290,7 +290,7 @@ def test_damaged_absent_and_empty(tmp_path):
     with pytest.raises(UserError, match=r"has no \*.png"):
         mask_sets.make(f"folder:{tmp_path}", 1, 8, 0)
     (tmp_path / "one.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"one\.png: not a PNG"):
+    with pytest.raises(UserError, match=r"one\.png \(not a PNG"):
         mask_sets.make(f"folder:{tmp_path}", 1, 8, 0)
 
 
