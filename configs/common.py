@@ -43,6 +43,9 @@ def row(
 def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
+    # Weights that initialise a new run: a .safetensors file, the workdir of a run, or the name of shipped ones; "":
+    # random ones. They may be of a smaller resolution; `config.schedule` then begins at one that they have.
+    config.init_from = ""
 
     # The final resolution, and which attributes (empty: all that the data has).
     config.resolution_px = 64
@@ -52,11 +55,14 @@ def get_config() -> ConfigDict:
     config.data.kind = "drawn"  # "drawn": synthetic faces, rendered on the fly; "prepared": what `fec prepare` wrote
     config.data.path = ""  # prepared: its folder
     config.data.train_split = "train"  # prepared
-    config.data.test_split = "test"  # prepared
+    config.data.validation_split = "validation"  # prepared: for figures and grids while training
     config.data.train_size = 8192  # drawn: number of distinct faces
-    config.data.test_size = 256  # drawn
+    config.data.test_size = 256  # drawn: held out, for figures and grids while training
     config.data.seed = 0  # drawn: which faces
     config.data.threads = 2  # batches that are read at the same time
+    # Where the photos' eyes are, as shares of the side: their distance, and the point between them, x and y. Stored in
+    # weights: `fec complete` aligns photos by it.
+    config.data.alignment = ConfigDict({"eyes_apart": 0.24, "eyes_middle": (0.5, 0.45)})
 
     # Growth [paper: 4 px to the end, fade then stabilise; lengths ours], and images per step over all devices [ours].
     config.schedule = ConfigDict()
@@ -125,10 +131,14 @@ def get_config() -> ConfigDict:
 
     # How often, in thousands of images; 0: never. In addition, at the borders of growth phases.
     config.every = ConfigDict({"log_kimg": 1.0, "checkpoint_kimg": 10.0, "grid_kimg": 10.0, "eval_kimg": 10.0})
+    config.every.checkpoint_minutes = 0.0  # checkpoints by wall-clock time, in addition
     config.keep_checkpoints = 2  # newest ones, in addition to those at the borders
     config.grid_images = 8
     config.eval_images = 64  # held-out photos to evaluate while training; 0: all
     # Mask sets of `fec evaluate` (center, paper, lama-thick ...) to evaluate with as well, from 16 px on.
     config.eval_masks = ()
-    config.max_rollbacks = 5  # from non-finite steps, before giving up
+    # A step whose losses or gradients are not finite is skipped. After so many in a row the run rolls back to the last
+    # checkpoint; after so many rollbacks without progress it gives up.
+    config.max_skipped = 10
+    config.max_rollbacks = 5
     return config

@@ -40,7 +40,7 @@ def write_photo(folder: Path) -> None:
 
 def fec_complete(folder: Path, weights: Path, name: str, attrs: dict[str, int]) -> None:
     """Prints and runs the command `fec complete`."""
-    command = ["complete", folder / "photo.png", "--mask", folder / "mask.png", "--weights", weights]
+    command = ["complete", folder / "photo.png", "--align", "off", "--mask", folder / "mask.png", "--weights", weights]
     for attribute, value in attrs.items():
         command += ["--set", f"{attribute}={value}"]
     command = [str(word) for word in (*command, "--out", folder / f"{name}.png", "--force")]

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import absl.logging
@@ -40,14 +39,10 @@ def main(argv: Sequence[str]) -> None:
     """Exits with 2 and one line for an error that the user can mend."""
     if len(argv) > 1:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
-    _log_plainly()
+    log_plainly()
     # Imported here, so that a mistyped option is answered at once.
-    from fec_jax.config import build, load
-    from fec_jax.estimate import startup
-    from fec_jax.train import hosts, loop
-    from fec_jax.train.workdir import bind
+    from fec_jax.train import hosts
 
-    workdir = Path(str(_WORKDIR.value))
     try:
         if _DISTRIBUTED.value or not _COORDINATOR.value is _PROCESSES.value is _PROCESS.value is None:
             hosts.join(
@@ -57,18 +52,7 @@ def main(argv: Sequence[str]) -> None:
                 heartbeat_timeout_seconds=_HEARTBEAT.value,
                 initialization_timeout=_JOINING.value,
             )
-        with hosts.all_or_none():
-            run = build.build(load.load(str(_CONFIG.value), _CHANGES.value))
-        if hosts.first():
-            for line in startup.lines(run):
-                log.info(line)
-        else:
-            log.setLevel(logging.WARNING)  # the first process tells what all do
-        with hosts.all_or_none():
-            if hosts.first():
-                bind(run, workdir)
-        hosts.check_shared(workdir / "config.json")
-        loop.train(run, workdir)
+        train(str(_CONFIG.value), _CHANGES.value, str(_WORKDIR.value))
         hosts.leave()
     except UserError as error:
         hosts.fail(error)
@@ -78,7 +62,34 @@ def main(argv: Sequence[str]) -> None:
         hosts.lose(error)
 
 
-def _log_plainly() -> None:
+def train(config: str, changes: Sequence[str], workdir: str) -> None:
+    """Trains the config (see `config.load.load`) in `workdir`, or goes on with what is there. Raises UserError."""
+    from fec_jax.config import build, load
+    from fec_jax.config.workdir import bind, local, newest
+    from fec_jax.estimate import startup
+    from fec_jax.train import hosts, loop, starting
+    from fec_jax.weights.load import start_from
+
+    folder = local(workdir)
+    with hosts.all_or_none():
+        run = build.build(load.load(config, changes))
+    if hosts.first():
+        for line in startup.lines(run):
+            log.info(line)
+    else:
+        log.setLevel(logging.WARNING)  # the first process tells what all do
+    with hosts.all_or_none():
+        start = start_from(run.init_from) if run.init_from and newest(folder) is None else None
+        if start:
+            starting.check(run, start)
+    with hosts.all_or_none():
+        if hosts.first():
+            bind(run, folder)
+    hosts.check_shared(folder / "config.json")
+    loop.train(run, folder, start)
+
+
+def log_plainly() -> None:
     """This project's own lines, with the time and no more; libraries are heard from warnings on."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

@@ -34,6 +34,7 @@ def any_folder_is_prepared(monkeypatch):
             raise AssertionError("building a run reads no photo")
 
     monkeypatch.setattr(build, "open_source", Prepared)
+    monkeypatch.setattr(build, "splits_of", lambda path, px: ("train", "validation", "test"))
 
 
 def with_changes(changes, name="quickstart"):

@@ -27,7 +27,7 @@ def strike(now: str, nimg: int) -> None:
 
 def struck_step(self, phase, batch, clock):
     result = step(self, phase, batch, clock)
-    strike("step", int(clock.stream) - self.skipped)
+    strike("step", int(clock.stream) - self.counts.skipped)
     return result
 
 

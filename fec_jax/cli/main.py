@@ -15,6 +15,7 @@ from fec_jax.cli import export, prepare
 from fec_jax.cli.complete import complete
 from fec_jax.cli.estimate import estimate
 from fec_jax.cli.evaluate import evaluate
+from fec_jax.cli.train import train
 
 # Plain text everywhere: one-line errors, no boxes, and tracebacks as Python prints them.
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
     help="Face completion with controllable attributes.",
 )
 app.command()(complete)
+app.command()(train)
 app.command()(evaluate)
 app.command()(estimate)
 app.add_typer(export.app, name="export")
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         if not isinstance(e, UserError):
             raise
-        typer.echo(f"fec: {e}", err=True)
+        # Files' names may have line breaks in them.
+        typer.echo(f"fec: {e}".replace("\n", "\\n").replace("\r", "\\r"), err=True)
         sys.exit(2)
 
 

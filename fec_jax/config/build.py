@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import logging
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -10,10 +11,11 @@ import jax
 from ml_collections import ConfigDict
 
 from fec_jax import schedule
+from fec_jax.config import older
 from fec_jax.config.keys import Keys
 from fec_jax.config.recipe import read_recipe
 from fec_jax.data.pooled import Pooled
-from fec_jax.data.source import Source, open_source
+from fec_jax.data.source import Source, open_source, splits_of
 from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.masks import sets as mask_sets
 from fec_jax.metrics.extra import need
@@ -21,6 +23,8 @@ from fec_jax.nets import layers, vgg16
 from fec_jax.train import parallel
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
+
+log = logging.getLogger(__name__)
 
 Sources = Callable[[int], Source]
 
@@ -34,8 +38,8 @@ def build(config: ConfigDict) -> Run:
     keys = Keys(config.to_dict())
     phases = _phases(keys)
     final_px = phases[-1].resolution_px
-    train, test = map(functools.cache, _sources(keys, final_px))
-    run = _run(keys, phases, train(final_px).attribute_names, train, test, _plain(config))
+    train, held_out = map(functools.cache, _sources(keys, final_px))
+    run = _run(keys, phases, train(final_px).attribute_names, train, held_out, _plain(config))
     keys.finish()
     devices, processes = jax.device_count(), jax.process_count()
     if run.mode == "pmap" and processes > 1:
@@ -46,18 +50,21 @@ def build(config: ConfigDict) -> Run:
                 f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the "
                 f"{devices} devices (of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
             )
-        for source in (train, test):
+        for source in (train, held_out):
             source(phase.resolution_px)
     return run
 
 
 def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
-    """A run to read checkpoints with, on a machine that need not have its data: its sources raise UserError."""
+    """A run to read checkpoints with, on a machine that need not have its data: its sources raise UserError.
+
+    `config` may be one of an earlier version, see `older.to_read`.
+    """
 
     def nothing(resolution_px: int) -> Source:
         raise UserError(f"no data at {resolution_px} px: this run was opened for its networks only")
 
-    keys = Keys(config)
+    keys = Keys(older.to_read(config))
     return _run(keys, _phases(keys), names, nothing, nothing, config)
 
 
@@ -117,7 +124,13 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
     kind, names = keys.one_of("data.kind", ("drawn", "prepared")), keys.get("attributes", tuple)
     if kind == "drawn":
         seed = keys.whole("data.seed")
-        for name, neutral in (("path", ""), ("train_split", "train"), ("test_split", "test")):
+        for name, neutral in (
+            ("path", ""),
+            ("train_split", "train"),
+            ("validation_split", "validation"),
+            ("alignment.eyes_apart", 0.24),
+            ("alignment.eyes_middle", (0.5, 0.45)),
+        ):
             keys.idle(f"data.{name}", neutral, "config.data.kind = 'drawn'")
 
         def drawn(size: int, split: str) -> Sources:
@@ -133,14 +146,31 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
     path = keys.get("data.path", str)
     if not path:
         raise UserError("config.data.path is empty: give the folder that `fec prepare` wrote, --config.data.path=DIR")
-    train, test = keys.get("data.train_split", str), keys.get("data.test_split", str)
-    if train == test:
-        raise UserError(f"config.data.train_split and test_split are both {train!r}: figures would be of known photos")
+    train, held_out = keys.get("data.train_split", str), _validation_split(keys, path, final_px)
+    if train == held_out:
+        raise UserError(
+            f"config.data.train_split and validation_split are both {train!r}: figures would be of known photos"
+        )
 
     def prepared(split: str) -> Sources:
         return lambda px: open_source(path, px, split, names or None)
 
-    return prepared(train), prepared(test)
+    return prepared(train), prepared(held_out)
+
+
+def _validation_split(keys: Keys, path: str, final_px: int) -> str:
+    """The split of the figures while training. Data prepared before there were three splits has only `test`."""
+    split = keys.get("data.validation_split", str)
+    if split == older.default("data.validation_split"):
+        existing = splits_of(path, final_px)
+        if split not in existing and "test" in existing:
+            log.warning(
+                "%s has no split %r: figures while training are of 'test'; `fec prepare` makes one in a new folder",
+                path,
+                split,
+            )
+            return "test"
+    return split
 
 
 def _run(
@@ -148,7 +178,7 @@ def _run(
     phases: tuple[schedule.Phase, ...],
     names: tuple[str, ...],
     train: Sources,
-    test: Sources,
+    held_out: Sources,
     config: dict[str, Any],
 ) -> Run:
     return Run(
@@ -158,7 +188,10 @@ def _run(
         seed=keys.whole("seed", 0, 2**31 - 1),
         attribute_names=names,
         train_source=train,
-        test_source=test,
+        validation_source=held_out,
+        splits=(keys.get("data.train_split", str),),
+        alignment=_alignment(keys),
+        init_from=keys.get("init_from", str),
         history_depth=keys.whole("history.depth"),
         mode=keys.one_of("parallel", get_args(parallel.Mode)),
         every=Every(**{f.name: keys.number(f"every.{f.name}") for f in dataclasses.fields(Every)}),
@@ -166,10 +199,21 @@ def _run(
         eval_images=keys.whole("eval_images"),
         eval_masks=_eval_masks(keys),
         keep_checkpoints=keys.whole("keep_checkpoints", 1),
+        max_skipped=keys.whole("max_skipped", 1),
         max_rollbacks=keys.whole("max_rollbacks"),
         threads=keys.whole("data.threads"),
         config=config,
     )
+
+
+def _alignment(keys: Keys) -> dict[str, Any]:
+    apart, middle = keys.number("data.alignment.eyes_apart"), keys.get("data.alignment.eyes_middle", tuple)
+    if not (0 < apart < 1 and len(middle) == 2 and all(isinstance(x, float) and 0 < x < 1 for x in middle)):
+        raise UserError(
+            f"config.data.alignment is {apart} and {middle}: eyes_apart and the two numbers of eyes_middle are shares "
+            "of the side, between 0 and 1"
+        )
+    return {"eyes_apart": apart, "eyes_middle": list(middle)}
 
 
 def _eval_masks(keys: Keys) -> tuple[str, ...]:

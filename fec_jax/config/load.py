@@ -40,7 +40,7 @@ def load(name_or_file: str | Path, changes: Sequence[str] = ()) -> ConfigDict:
 
 def shipped() -> dict[str, Path]:
     """Name -> file, of the configs that come with the package."""
-    files = sorted((_root() / "configs").glob("*.py"))
+    files = sorted((root() / "configs").glob("*.py"))
     return {path.stem: path for path in files if path.stem != "common"}
 
 
@@ -51,7 +51,7 @@ def run_file(path: Path) -> ModuleType:
         raise UserError(f"{path} is no Python file that can be read: check the path")
     module = importlib.util.module_from_spec(spec)
     before = list(sys.path)
-    sys.path[:0] = [str(Path.cwd()), str(_root())]
+    sys.path[:0] = [str(Path.cwd()), str(root())]
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a person wrote there
@@ -61,7 +61,7 @@ def run_file(path: Path) -> ModuleType:
     return module
 
 
-def _root() -> Path:
+def root() -> Path:
     """The folder of configs/: the checkout's, or the wheel's copy."""
     return PACKAGE.parent if (PACKAGE.parent / "configs/common.py").is_file() else PACKAGE / "shipped"
 

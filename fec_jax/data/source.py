@@ -123,6 +123,12 @@ def _damage(folder: Path, where: str = "") -> Iterator[None]:
         ) from error
 
 
+def splits_of(path: Path | str, resolution_px: int) -> tuple[str, ...]:
+    """Names of the splits of a prepared data set that have photos; none if it is not prepared at this resolution."""
+    metadata = records.read_metadata(Path(path), resolution_px)
+    return tuple(name for name, count in metadata["counts"].items() if count) if metadata else ()
+
+
 def open_source(
     path: Path | str, resolution_px: int, split: str = "train", attributes: Sequence[str] | None = None
 ) -> PreparedPhotos:

@@ -5,8 +5,10 @@ names). Orbax writes aside and renames, so a folder named by a number is whole; 
 one before.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,12 @@ from fec_jax.train import hosts
 from fec_jax.types import UserError
 
 log = logging.getLogger(__name__)
+
+_DISK = re.compile(
+    r"no space left on device|disk quota exceeded|file too large|read-only file system|input/output error|"
+    r"permission denied",
+    re.IGNORECASE,
+)
 
 
 class Checkpoints:
@@ -30,6 +38,7 @@ class Checkpoints:
             [preservation_policy.LatestN(keep), preservation_policy.CustomSteps(sorted(kept_nimg))]
         )
         self.directory = directory.absolute()
+        self._failed = False
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -45,39 +54,71 @@ class Checkpoints:
         if nimg in self._manager.all_steps():
             return
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts))
-        if not self._manager.save(nimg, args=args):
+        with self._writing(nimg):
+            written = self._manager.save(nimg, args=args)  # waits for the one before, and says if that one failed
+        if not written:
             raise RuntimeError(f"the checkpoint of {nimg} images was refused: {self.directory} holds a later one")
 
     def wait(self) -> None:
-        """Until everything saved is on disk. Raises what went wrong while writing (a full disk, for one)."""
-        self._manager.wait_until_finished()
+        """Until everything saved is on disk. Raises UserError for what went wrong while writing (a full disk)."""
+        with self._writing(None):
+            self._manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def _writing(self, nimg: int | None) -> Iterator[None]:
+        """What Orbax raises when a disk is full: a ValueError of TensorStore's, or an OSError, from another thread."""
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            self._failed = True
+            if not (isinstance(error, OSError) or _DISK.search(str(error))):
+                raise
+            what = "a checkpoint" if nimg is None else f"a checkpoint, at or before that of {nimg} images,"
+            raise UserError(
+                f"{what} could not be written to {self.directory} ({_reason(error)}): make room on the disk, then the "
+                "same command goes on from the last whole checkpoint"
+            ) from error
 
     def saved(self) -> list[int]:
         """Images seen of every checkpoint there is, ascending."""
         return sorted(self._manager.all_steps())
 
-    def restore(self, shape_at: Callable[[int], Any]) -> tuple[Any, dict[str, Any]] | None:
-        """The newest checkpoint that can be read, or None if there is none at all.
+    def restore(self, shape_of: Callable[[dict[str, Any]], Any]) -> tuple[Any, dict[str, Any]] | None:
+        """The newest checkpoint that all processes can read, or None if there is none at all.
 
-        `shape_at(nimg)` gives the state's shapes and shardings. One that cannot be read (cut off by a full disk, say)
+        `shape_of(facts)` gives the state's shapes and shardings. One that cannot be read (cut off by a full disk, say)
         is passed over with a warning. Raises UserError if there are checkpoints and none can be read.
         """
-        failures = []
-        for nimg in reversed(self.saved()):
+        failures: list[str] = []
+        nimg = self._newest_before(None)
+        while nimg is not None:
+            found, reason = None, "another process cannot read it"
             try:
-                return self.read(nimg, shape_at(nimg))
+                facts = self.facts(nimg)
+                found = self.read(nimg, shape_of(facts))
             except (ValueError, KeyError, OSError, TypeError) as error:
                 reason = (str(error).splitlines() or [type(error).__name__])[0]
-                failures.append(f"{nimg}: {reason}")
-                log.warning(
-                    "checkpoint %s cannot be read, trying the one before: %s", self.directory / str(nimg), reason
-                )
+            if hosts.every(found is not None):
+                return found
+            found = None  # its memory is needed for the next one
+            failures.append(f"{nimg}: {reason}")
+            log.warning("checkpoint %s cannot be read, trying the one before: %s", self.directory / str(nimg), reason)
+            nimg = self._newest_before(nimg)
         if failures:
             raise UserError(
                 f"none of the checkpoints in {self.directory} fits this config or can be read ({failures[0]}): "
                 "use the config the run was started with, or another --workdir"
             )
         return None
+
+    def _newest_before(self, nimg: int | None) -> int | None:
+        """The newest checkpoint (before `nimg`) that some process sees no later one than: the same for all of them.
+
+        A file system shared by hosts may show one of them a checkpoint that another one does not see yet.
+        """
+        mine = max((n for n in self.saved() if nimg is None or n < nimg), default=-1)
+        least = hosts.least(mine)
+        return None if least < 0 else least
 
     def read(self, nimg: int, shape: Any) -> tuple[Any, dict[str, Any]]:
         """The checkpoint of `nimg` images, as `shape` says: state and facts."""
@@ -107,6 +148,17 @@ class Checkpoints:
         self._manager.reload()
 
     def close(self) -> None:
-        """Waits for what is being written, and lets go of the threads."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits for what is being written, and lets go of the threads. What failed before is not said again."""
+        try:
+            if not self._failed:
+                self.wait()
+        finally:
+            with contextlib.suppress(ValueError, OSError):  # the failed write's
+                self._manager.close()
+
+
+def _reason(error: Exception) -> str:
+    """The part of an error's text that names the cause; TensorStore's goes on with places in its source."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    found = _DISK.search(text)
+    return found[0] if found else text[:200]

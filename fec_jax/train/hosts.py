@@ -26,7 +26,15 @@ from fec_jax.types import UserError
 SHUTDOWN_TIMEOUT_S = 10
 """How long a process that ends waits for the others to end with it."""
 
-_LOST = re.compile(r"gloo|nccl|connection|unavailable|barrier|heartbeat|peer", re.IGNORECASE)
+_LOST = re.compile(
+    r"gloo|connection (closed|reset|refused|timed out)|unavailable|barrier|heartbeat|remote ?(error|process)",
+    re.IGNORECASE,
+)
+_OWN = re.compile(
+    r"cuda_error|cuda error|cudnn|cublas|out of memory|resource_exhausted|invalid_argument|"
+    r"unhandled cuda error|internal error|invalid (argument|usage)",
+    re.IGNORECASE,
+)
 
 _ending = threading.Lock()  # never released: the first to take it says the last line
 _last_line, _last_code = "", 1
@@ -118,6 +126,16 @@ def all_or_none() -> Iterator[None]:
         raise own
 
 
+def every(flag: bool) -> bool:
+    """Whether `flag` is true in every process; all must call it."""
+    return bool(np.all(multihost_utils.process_allgather(np.array(flag)))) if several() else flag
+
+
+def least(value: int) -> int:
+    """The least `value` of any process; all must call it."""
+    return int(np.min(multihost_utils.process_allgather(np.array(value)))) if several() else value
+
+
 def check_shared(path: Path) -> None:
     """Raises UserError if `path`, which the first process has written, is not there for all of them."""
     with all_or_none():
@@ -159,11 +177,17 @@ def lose(error: Exception) -> NoReturn:
 
     At once and unannounced: they may be waiting for it in a collective, and find out by its silence that it is gone.
     """
-    if isinstance(error, RuntimeError | TimeoutError) and _LOST.search(str(error)):
+    if tells_of_others(error):
         print(f"fec_jax: {_one_line(error)}", file=sys.stderr, flush=True)
         _end(_gone(), 1)
     traceback.print_exception(error)
     _end(f"process {jax.process_index()} of {jax.process_count()} has failed, see above. {_WHAT_TO_DO}", 1)
+
+
+def tells_of_others(error: Exception) -> bool:
+    """Whether an error says that another process is gone; one of this process's own device or code does not."""
+    text = str(error)
+    return isinstance(error, RuntimeError | TimeoutError) and bool(_LOST.search(text)) and not _OWN.search(text)
 
 
 _WHAT_TO_DO = "Start all of them again: training goes on from the last checkpoint"

@@ -14,10 +14,10 @@ import numpy as np
 from fec_jax import schedule
 from fec_jax.data import pipeline
 from fec_jax.io.lock import locked
-from fec_jax.train import hosts, parallel, steps, writers
+from fec_jax.train import facts, hosts, parallel, starting, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.checkpoints import Checkpoints
-from fec_jax.train.progress import Rates, Window, figures_line, memory_mib
+from fec_jax.train.progress import Counts, Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
 from fec_jax.train.viewer import Viewer, print_figures
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class NotFiniteError(Exception):
-    """A step whose losses or gradients are not numbers; `nimg` is where it began."""
+    """Too many steps in a row were not finite, or the networks no longer are; `nimg` is where the last one began."""
 
     def __init__(self, nimg: int):
         super().__init__(f"the step at {nimg} images is not finite")
@@ -37,14 +37,14 @@ class NotFiniteError(Exception):
 class Trainer:
     """One run in one workdir. `train` is what to call; the rest are its parts."""
 
-    def __init__(self, run: Run, workdir: Path):
-        self.run, self.workdir = run, workdir
+    def __init__(self, run: Run, workdir: Path, start: starting.Start | None = None):
+        self.run, self.workdir, self.start = run, workdir, start
         self.mesh = parallel.mesh()
         self.count = parallel.counter(self.mesh)
         if hosts.several():
             # Links between all devices are made when first used. Now all processes are here; after compiling, which
             # takes some longer than others, Gloo would give up on the last ones after 30 s.
-            jax.block_until_ready(self.count(False))
+            jax.block_until_ready(self.count((False, False)))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders)
         self.given = parallel.replicate(run.given(), self.mesh)
@@ -52,10 +52,14 @@ class Trainer:
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
         self.told = False  # whether one of several processes was asked to stop
+        self.late = False  # whether a checkpoint is due by the clock on the wall
+        self.saved_at = time.monotonic()
         self.compiled: dict[tuple[int, int], parallel.Step] = {}
         self.source = run.train_source(run.phases[-1].resolution_px)
         self.state: states.State
-        self.skipped, self.rollbacks, self.window = 0, 0, Window()
+        self.counts, self.window = Counts(), Window()
+        self.tries, self.failed_at = 0, -1  # rollbacks since the run last came past this place
+        self.started_from: dict[str, Any] | None = start.facts() if start else None
 
     def train(self, stop: Stop) -> None:
         """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
@@ -85,44 +89,37 @@ class Trainer:
         return self.told if hosts.several() else stop.asked
 
     def _restore(self) -> int:
-        found = self.checkpoints.restore(lambda nimg: self.run.state_shape(nimg, self.mesh))
+        saved: dict[int, Run] = {}
+
+        def shape_of(facts: dict[str, Any]) -> states.State:
+            saved[facts["nimg"]] = self.run.saved_as(facts["config"])
+            return saved[facts["nimg"]].state_shape(facts["nimg"], self.mesh)
+
+        found = self.checkpoints.restore(shape_of)
         if found:
-            self.state, facts = found
-            self.skipped, self.rollbacks = facts["skipped"], max(facts["rollbacks"], self.rollbacks)
-            self.window = Window.from_facts(facts["window"])
-            nimg = facts["nimg"]
-            self._check(facts)
+            state, known = found
+            nimg = known["nimg"]
+            facts.check_data(known, self.run, self.source)
+            self.state = parallel.place(self.run.extended(state, saved[nimg], nimg), self.mesh)
+            self.counts, self.window = Counts.from_facts(known), Window.from_facts(known["window"])
+            self.started_from = known.get("started_from")
             self.checkpoints.set_aside_after(nimg)  # newer ones that could not be read
             log.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
             return nimg
-        self.state = parallel.place(self.run.new_state(self.run.phases[0]), self.mesh)
+        state = self.run.new_state(self.run.phases[0])
+        if self.start:
+            state = starting.begin(state, self.start)
+            log.info("begins with the weights %s", self.start.name)
+        self.state = parallel.place(state, self.mesh)
         self._save(0)
         return 0
 
     def _save(self, nimg: int) -> None:
-        facts = {
-            "nimg": nimg,
-            "skipped": self.skipped,
-            "rollbacks": self.rollbacks,
-            "window": self.window.facts(),
-            "config": self.run.config,
-            "attribute_names": list(self.run.attribute_names),
-            "data": self._data_facts(),
-        }
-        self.checkpoints.save(nimg, self.state, facts)
-
-    def _data_facts(self) -> dict[str, Any]:
-        return {"name": self.source.name, "license": self.source.license, "size": len(self.source)}
-
-    def _check(self, facts: dict[str, Any]) -> None:
-        """Raises UserError if the data is not what the run was started on: labels or order would mean other things."""
-        now = {"attribute_names": list(self.run.attribute_names), "data": self._data_facts()}
-        for name, value in now.items():
-            if facts[name] != value:
-                raise UserError(
-                    f"the data of this run has changed: {name} was {facts[name]}, is {value}; "
-                    "bring the old data back (config.data.path), or use another --workdir"
-                )
+        known = facts.facts(nimg, self.run, self.source, self.counts, self.window, self.started_from)
+        self.checkpoints.save(nimg, self.state, known)
+        self.saved_at, self.late = time.monotonic(), False
+        if nimg > self.failed_at:
+            self.tries = 0
 
     def _phase(self, nimg: int, stop: Stop) -> int:
         """Trains to the end of the phase that `nimg` lies in, or to a signal. Returns the images seen."""
@@ -133,7 +130,7 @@ class Trainer:
         data = pipeline.batches(
             source,
             seed=self.run.seed,
-            first_image=nimg + self.skipped,
+            first_image=nimg + self.counts.skipped,
             batch=phase.batch,
             process_index=jax.process_index(),
             process_count=jax.process_count(),
@@ -148,7 +145,8 @@ class Trainer:
                 step = self._step(phase, batch, clock)
                 with jax.transfer_guard("disallow"):
                     self.state, metrics = step(self.state, batch, clock, self.given)
-                running.append((moment, metrics, hosts.several() and self.count(stop.asked)))
+                signs = (stop.asked, self._is_late())
+                running.append((moment, metrics, self.count(signs) if hosts.several() else (False, signs[1])))
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
                     self._account(*running.popleft())
                 before, nimg = nimg, nimg + phase.batch
@@ -163,7 +161,7 @@ class Trainer:
         return nimg
 
     def _clock(self, moment: schedule.Moment) -> steps.Clock:
-        numbers = (np.float32(moment.alpha), np.float32(moment.lr), np.int32(moment.nimg + self.skipped))
+        numbers = (np.float32(moment.alpha), np.float32(moment.lr), np.int32(moment.nimg + self.counts.skipped))
         alpha, lr, stream = parallel.replicate(numbers, self.mesh)
         return steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=self.seed_key)
 
@@ -182,12 +180,17 @@ class Trainer:
         return self.compiled[key]
 
     def _account(self, moment: schedule.Moment, metrics: steps.Metrics, told: Any) -> None:
-        """Takes in the figures of a finished step, and whether a process was asked to stop. Raises NotFiniteError."""
-        values, told = jax.device_get((metrics, told))
-        self.told = self.told or bool(told)
-        if not values.finite:
+        """Takes in the figures of a finished step, and what a process was told. Raises NotFiniteError."""
+        values, (asked, late) = jax.device_get((metrics, told))
+        self.told, self.late = self.told or bool(asked), self.late or bool(late)
+        if values.finite:
+            self.counts.in_a_row = 0
+            self.window.add(values)
+        else:
+            self.counts.bad_steps, self.counts.in_a_row = self.counts.bad_steps + 1, self.counts.in_a_row + 1
+            log.warning("the step at %.3f kimg is not finite: left out", moment.nimg / 1000)
+        if not values.sound or self.counts.in_a_row >= self.run.max_skipped:
             raise NotFiniteError(moment.nimg)
-        self.window.add(values)
         self.rates.add(moment.phase)
         nimg = moment.nimg + moment.phase.batch
         self.screen.step(nimg, f"{moment.phase.name} {self.rates.speed(moment.phase):.0f} img/s")
@@ -196,16 +199,24 @@ class Trainer:
 
     def _log(self, moment: schedule.Moment, nimg: int) -> None:
         means = self.window.flush()
-        facts: dict[str, Any] = {"phase": moment.phase.name, "alpha": moment.alpha, "lr": moment.lr}
+        where: dict[str, Any] = {"phase": moment.phase.name, "alpha": moment.alpha, "lr": moment.lr}
         speed, to_phase, to_run = self.rates.outlook(nimg)
         figures = {"images_per_s": speed, "eta_phase_s": to_phase, "eta_run_s": to_run, "memory_mib": memory_mib()}
         if self.metrics:
-            self.metrics.write(nimg, {**facts, **means, **figures, "rollbacks": self.rollbacks})
-        self.screen.line("%s", figures_line(moment, nimg, means, figures))
+            troubles = {"rollbacks": self.counts.rollbacks, "bad_steps": self.counts.bad_steps}
+            self.metrics.write(nimg, {**where, **means, **figures, **troubles})
+        if means:
+            self.screen.line("%s", figures_line(moment, nimg, means, figures))
+
+    def _is_late(self) -> bool:
+        """Whether a checkpoint is due by the clock on the wall, as this process has it."""
+        minutes = self.run.every.checkpoint_minutes
+        return bool(minutes) and time.monotonic() - self.saved_at >= 60 * minutes
 
     def _due(self, before: int, nimg: int) -> bool:
         e = self.run.every
-        return any(schedule.crossed(before, nimg, kimg) for kimg in (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg))
+        often = (e.checkpoint_kimg, e.grid_kimg, e.eval_kimg)
+        return self.late or any(schedule.crossed(before, nimg, kimg) for kimg in often)
 
     def _act(self, before: int, nimg: int, phase: schedule.Phase) -> None:
         """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
@@ -221,7 +232,9 @@ class Trainer:
             r = self.run.recipe
             entered = states.enter(self.state, self.run.at(nimg).phase, r.g_adam, r.d_adam, self.run.history_depth)
             self.state = parallel.place(entered, self.mesh)
-        if border or schedule.crossed(before, nimg, e.checkpoint_kimg):
+        # Not within a stretch of bad steps: a rollback is to go back to where it was well.
+        due = self.late or schedule.crossed(before, nimg, e.checkpoint_kimg)
+        if border or (due and not self.counts.in_a_row):
             self._save(nimg)
         self.rates.pause()
 
@@ -240,8 +253,8 @@ class Trainer:
 
     def _roll_back(self, error: NotFiniteError) -> int:
         """Back to the last checkpoint, and past the examples on which the step failed."""
-        self.rollbacks += 1
-        if self.rollbacks > self.run.max_rollbacks:
+        self.failed_at, self.tries = max(self.failed_at, error.nimg), self.tries + 1
+        if self.tries > self.run.max_rollbacks:
             raise UserError(
                 f"gave up after {self.run.max_rollbacks} rollbacks: losses are not finite again at "
                 f"{error.nimg / 1000:.3f} kimg; the last good checkpoint is in {self.checkpoints.directory}; "
@@ -249,35 +262,28 @@ class Trainer:
             )
         self.checkpoints.wait()
         jax.tree.map(lambda x: x.delete(), self.state)  # room for the one that is read
-        skipped, phase = self.skipped, self.run.at(error.nimg).phase
+        counts, phase, tries = self.counts, self.run.at(error.nimg).phase, self.tries
         nimg = self._restore()
-        self.skipped = skipped + error.nimg - nimg + phase.batch
+        skipped = counts.skipped + error.nimg - nimg + phase.batch
+        self.counts, self.tries = Counts(skipped, counts.rollbacks + 1, counts.bad_steps), tries
         if self.metrics:
             self.metrics.rewind(nimg)
-        log.warning(
-            "loss not finite at %.3f kimg: rolled back to %.3f kimg, skipping ahead in the data (%d of at most %d)",
-            error.nimg / 1000,
-            nimg / 1000,
-            self.rollbacks,
-            self.run.max_rollbacks,
-        )
+        text = "loss not finite at %.3f kimg: rolled back to %.3f kimg, skipping ahead in the data (%d of at most %d)"
+        log.warning(text, error.nimg / 1000, nimg / 1000, self.tries, self.run.max_rollbacks)
         return nimg
 
     def _finish(self, nimg: int) -> None:
-        phase = self.run.phases[-1]
         self.checkpoints.wait()
         log.info("done: %.3f kimg", nimg / 1000)
         if hosts.first():
-            self._try(self._show_final, phase.resolution_px)
+            self._try(self._show_final, self.run.phases[-1].resolution_px)
 
-    def _show_final(self, resolution_px: int) -> None:
-        print_figures(
-            self.viewer.figures(self.state, 1.0, resolution_px), self.screen.line, resolution_px=resolution_px
-        )
+    def _show_final(self, px: int) -> None:
+        print_figures(self.viewer.figures(self.state, 1.0, px), self.screen.line, resolution_px=px)
 
 
-def train(run: Run, workdir: Path) -> None:
-    """Trains `run` in `workdir`, or goes on with what is there.
+def train(run: Run, workdir: Path, start: starting.Start | None = None) -> None:
+    """Trains `run` in `workdir`, or goes on with what is there; a new run begins with the networks of `start`.
 
     Raises UserError for checkpoints that do not fit, and when losses stay non-finite.
     """
@@ -287,7 +293,7 @@ def train(run: Run, workdir: Path) -> None:
                 if hosts.first():
                     workdir.mkdir(parents=True, exist_ok=True)
                     claim.enter_context(locked(workdir, "training", "--workdir"))
-            Trainer(run, workdir).train(stop)
+            Trainer(run, workdir, start).train(stop)
     except OSError as error:
         if hosts.several() and isinstance(error, TimeoutError):
             raise  # of a wait for the others, not of a disk

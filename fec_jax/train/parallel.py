@@ -73,11 +73,13 @@ def local(tree: Any) -> Any:
     return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
-def counter(mesh: Mesh) -> Callable[[bool], jax.Array]:
-    """A function that says for how many devices `flag` is true; each process speaks for its own, all must call it."""
+def counter(mesh: Mesh) -> Callable[[Sequence[bool]], jax.Array]:
+    """A function that says of each flag for how many devices it is true; a process speaks for its own, all call it."""
     split, here = NamedSharding(mesh, SPLIT), mesh.local_mesh.size
-    count = jax.jit(lambda flags: flags.sum(), out_shardings=NamedSharding(mesh, SAME))
-    return lambda flag: count(jax.make_array_from_process_local_data(split, np.full(here, flag, np.int32)))
+    count = jax.jit(lambda flags: flags.sum(axis=0), out_shardings=NamedSharding(mesh, SAME))
+    return lambda flags: count(
+        jax.make_array_from_process_local_data(split, np.tile(np.array(flags, np.int32), (here, 1)))
+    )
 
 
 def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:

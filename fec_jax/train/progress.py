@@ -1,5 +1,6 @@
 """How a run is getting on: means of its figures since the last line, its speed, and how long it will take."""
 
+import dataclasses
 import math
 import resource
 import time
@@ -27,7 +28,7 @@ class Window:
         """
         for path, value in jax.tree_util.tree_flatten_with_path(metrics)[0]:
             name = "/".join(str(getattr(p, "name", getattr(p, "key", p))) for p in path)
-            if name != "finite" and not math.isnan(value):
+            if name not in ("finite", "sound") and not math.isnan(value):
                 self._sums[name] = self._sums.get(name, 0.0) + float(value)
                 self._counts[name] = self._counts.get(name, 0) + 1
 
@@ -48,6 +49,27 @@ class Window:
         window._sums = dict(facts["sums"])
         window._counts = dict(facts["counts"]) if "counts" in facts else Counter(list(window._sums) * facts["count"])
         return window
+
+
+@dataclasses.dataclass
+class Counts:
+    """What went wrong so far. Kept in checkpoints."""
+
+    skipped: int = 0
+    """Examples that were passed over by rollbacks."""
+    rollbacks: int = 0
+    bad_steps: int = 0
+    """Steps that were not finite, and left out."""
+    in_a_row: int = 0
+    """Of these, those since the last good step."""
+
+    def facts(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any]) -> "Counts":
+        """Checkpoints of version 0.1.0 lack some: nothing was left out."""
+        return cls(**{f.name: facts.get(f.name, 0) for f in dataclasses.fields(cls)})
 
 
 class Rates:

@@ -115,8 +115,9 @@ class Metrics:
     share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
     each loss says in what G learns, before the way through G, which is the same for all. NaN in the steps that do not
     measure it.
-    r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's. finite: whether
-    every loss and gradient of this step is a number.
+    r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's.
+    finite: whether every loss and gradient of this step is a number; if not, networks, optimisers and history stayed as
+    they were. sound: whether the parameters after the step are numbers.
     """
 
     g_loss: Any
@@ -131,3 +132,4 @@ class Metrics:
     d_grad_norm: Any
     from_history: Any
     finite: Any
+    sound: Any

@@ -1,7 +1,7 @@
 """What a run is, once its config has been read: everything `loop.train` needs, and no ConfigDict."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,9 +10,10 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.train import directions, parallel
+from fec_jax.train import directions, extending, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Given, Recipe
+from fec_jax.types import Params
 from fec_jax.weights import published
 
 
@@ -28,6 +29,8 @@ class Every:
     """A grid of held-out photos."""
     eval_kimg: float
     """Figures of held-out photos."""
+    checkpoint_minutes: float
+    """A checkpoint by the clock on the wall, in minutes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +45,14 @@ class Run:
     attribute_names: tuple[str, ...]
     train_source: Callable[[int], Source]
     """The photos to train on, by resolution in px."""
-    test_source: Callable[[int], Source]
-    """Held-out photos, of which grids and figures are, likewise."""
+    validation_source: Callable[[int], Source]
+    """Held-out photos, of which grids and figures while training are, likewise."""
+    splits: tuple[str, ...]
+    """Names of the splits that the photos to train on come from."""
+    alignment: dict[str, Any]
+    """Where the photos' eyes lie, see `weights.format.Meta`."""
+    init_from: str
+    """Weights that a new run begins with; empty: random ones."""
     history_depth: int
     """Earlier completions that are kept for each place of the batch."""
     mode: parallel.Mode
@@ -56,8 +65,10 @@ class Run:
     """Mask sets of the figures, besides the centre square."""
     keep_checkpoints: int
     """How many of the newest stay, besides those of the borders."""
+    max_skipped: int
+    """After so many non-finite steps in a row the run goes back to the last checkpoint."""
     max_rollbacks: int
-    """After so many non-finite steps the run gives up."""
+    """After so many rollbacks without getting past the place the run gives up."""
     threads: int
     """Threads that read ahead."""
     config: dict[str, Any]
@@ -110,6 +121,33 @@ class Run:
         shape = jax.eval_shape(lambda: self.new_state(self.at(nimg).phase))
         places = parallel.state_shardings(shape, mesh)
         return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shape, places)
+
+    def saved_as(self, config: Mapping[str, Any]) -> "Run":
+        """This run as a checkpoint with `config` has it: fewer resolutions, perhaps, and another end."""
+        r, px = self.recipe, int(config["resolution_px"])
+        networks = {name: getattr(r, name).clone(max_px=px) for name in ("generator", "discriminator")}
+        recipe = dataclasses.replace(r, **networks)
+        return dataclasses.replace(self, recipe=recipe, phases=schedule.phases(extending.rows(config)))
+
+    def extended(self, state: states.State, saved: "Run", nimg: int) -> states.State:
+        """`state`, which `saved` had after `nimg` images, as this run goes on with it: new layers, a new phase."""
+        phase, r = self.at(nimg).phase, self.recipe
+        if saved.recipe.generator.max_px < r.generator.max_px:
+            state = extending.overlaid(self.new_state(phase), state)
+        if nimg == schedule.total_nimg(saved.phases) == phase.start_nimg:
+            state = states.enter(state, phase, r.g_adam, r.d_adam, self.history_depth)
+        return state
+
+    def params_shape(self) -> tuple[Params, Params]:
+        """Shapes of both networks' parameters."""
+        return jax.eval_shape(lambda: states.init_params(self.seed, self.recipe.generator, self.recipe.discriminator))
+
+    def loss_networks(self, nimg: int) -> tuple[str, ...]:
+        """Published networks that a loss has used after `nimg` images: VGG16, of the feature loss and of LPIPS."""
+        begun = [phase for phase in self.phases if phase.start_nimg < nimg]
+        weights = self.recipe.lambdas.feat, self.recipe.feature_min_px
+        used = any(p.row.lpips or (weights[0] and p.resolution_px >= weights[1]) for p in begun)
+        return ("vgg16",) if used else ()
 
     def at(self, nimg: int) -> schedule.Moment:
         return schedule.at(self.phases, nimg, warmup_kimg=self.warmup_kimg)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
@@ -28,6 +28,7 @@ def train_step(
 ) -> tuple[State, Metrics]:
     """D's step, then G's, on this device's part of the batch; gradients are averaged over the mesh axis `axis`.
 
+    A step that is not finite changes nothing but the clock, see `Metrics`.
     `recipe`, `resolution_px` and `axis` are static. The result is the same on every device but for `state.history`.
     """
     local = batch.real.shape[0]
@@ -61,11 +62,19 @@ def train_step(
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
 
     g_loss, g_norm = total(raw, recipe.lambdas, recipe.d_terms), optax.tree.norm(g_grads)
-    # The parameters too: a gradient can be finite and the step that Adam makes of it not.
-    params = optax.tree.norm((g_state.g_params, g_state.d_params))
-    numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"], params])
+    numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"]])
     finite = jnp.all(jnp.isfinite(numbers))
-    return g_state, Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, **d_metrics)
+    new = if_finite(finite, g_state, state)
+    # The parameters too: a gradient can be finite and the step that Adam makes of it not.
+    sound = jnp.isfinite(optax.tree.norm((new.g_params, new.d_params)))
+    metrics = Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, sound=sound, **d_metrics)
+    return new, metrics
+
+
+def if_finite(finite: Bool[Array, ""], new: State, old: State) -> State:
+    """`new`; or `old`, with the clock of `new`. `finite` is known before G moves: its choice is a part of that step."""
+    chosen = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+    return dataclasses.replace(chosen, nimg=new.nimg)
 
 
 def d_step(

@@ -58,7 +58,7 @@ class Viewer:
         baseline = self._baselines[resolution_px]
         result |= {f"mean_face/{name}": value for name, value in baseline.items()}
         if self._run.eval_masks:
-            source = self._run.test_source(resolution_px)
+            source = self._run.validation_source(resolution_px)
             sets = [mask_sets.make(name, len(photos), resolution_px, 0) for name in self._run.eval_masks]
             result |= evaluation.in_training(predict, source, sets)
         if self._run.attribute_names:
@@ -88,7 +88,7 @@ class Viewer:
         writers.write_grid(path, rows, grid_titles(run.attribute_names))
 
     def _photos(self, resolution_px: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        source = self._run.test_source(resolution_px)
+        source = self._run.validation_source(resolution_px)
         return source.load(range(min(count or len(source), len(source))))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def from_workdir(workdir: Path) -> Weights:
     is 1, and the network is what it looks like. One that cannot be read is passed over. Raises UserError if the folder
     is no workdir or has no such checkpoint.
     """
-    config = _config(workdir)
+    _check(workdir)
     folder = workdir / "checkpoints"
     if not folder.is_dir():
         raise UserError(f"{workdir} has no checkpoints yet: train first, with --workdir={workdir}")
@@ -42,7 +43,7 @@ def from_workdir(workdir: Path) -> Weights:
             for nimg in left:
                 tried.add(nimg)
                 try:
-                    weights = _at(workdir, config, checkpoints, nimg)
+                    weights = _at(workdir, checkpoints, nimg)
                 except _UNREADABLE as error:
                     reason = f"{nimg}: {(str(error).splitlines() or [type(error).__name__])[0]}"
                 else:
@@ -58,7 +59,8 @@ def from_workdir(workdir: Path) -> Weights:
     raise UserError(f"{workdir} has no checkpoint of a finished phase yet: wait for the end of its first one")
 
 
-def _config(workdir: Path) -> dict[str, Any]:
+def _check(workdir: Path) -> None:
+    """UserError if `workdir` is not one. The config of a checkpoint is in its facts: the run may have grown since."""
     try:
         config = json.loads((workdir / "config.json").read_text())
         if not isinstance(config, dict):
@@ -67,13 +69,12 @@ def _config(workdir: Path) -> dict[str, Any]:
         raise UserError(
             f"{workdir} is neither a file of weights nor the workdir of a run (no readable config.json in it)"
         ) from error
-    return config
 
 
-def _at(workdir: Path, config: dict[str, Any], checkpoints: Checkpoints, nimg: int) -> Weights | None:
+def _at(workdir: Path, checkpoints: Checkpoints, nimg: int) -> Weights | None:
     """The weights after `nimg` images; None at the start and in the middle of a fade."""
     facts = checkpoints.facts(nimg)
-    run = build.networks_only(config, tuple(facts["attribute_names"]))
+    run = build.networks_only(facts["config"], tuple(facts["attribute_names"]))
     resolution_px = _grown_px(run, nimg)
     if not resolution_px:
         return None
@@ -114,6 +115,7 @@ def _weights(
 ) -> Weights:
     g, d = run.recipe.generator, run.recipe.discriminator
     data = {key: facts["data"][key] for key in ("name", "license")}
+    start = facts.get("started_from") or {}
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,
@@ -121,5 +123,14 @@ def _weights(
         discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
         data=data,
         training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": run.config},
+        alignment=run.alignment,
+        started_from={key: start[key] for key in ("name", "sha256")} if start else None,
+        loss_networks=_together(run.loss_networks(facts["nimg"]), start.get("loss_networks", ())),
+        splits=_together(run.splits, start.get("splits", ())),
     )
     return Weights(jax.device_get(trained.g_ema), jax.device_get(trained.d_params), meta)
+
+
+def _together(own: Iterable[str], inherited: Iterable[str]) -> tuple[str, ...]:
+    """Both, each once: what a run began with has seen and used what it names, too."""
+    return tuple(dict.fromkeys((*own, *inherited)))

@@ -106,6 +106,20 @@ def save_weights(path: Path, weights: Weights, dtype: Literal["float32", "float1
 
     Raises UserError: numbers that are not finite (or overflow float16), or the file system refuses.
     """
+    tensors = _tensors(weights, dtype)
+    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "fec_jax": fec_jax.__version__}
+    metadata |= {f.name: json.dumps(_plain(getattr(weights.meta, f.name))) for f in dataclasses.fields(Meta)}
+    data = safetensors.numpy.save(tensors, metadata)
+    output.write_aside(path, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def tensors_sha256(weights: Weights) -> str:
+    """SHA-256 of the tensors alone, as safetensors lays them out in float32: the same for the same numbers."""
+    return hashlib.sha256(safetensors.numpy.save(_tensors(weights, "float32"))).hexdigest()
+
+
+def _tensors(weights: Weights, dtype: Literal["float32", "float16"]) -> dict[str, np.ndarray]:
     tensors = flatten_dict({_G: _part(weights.g_params, weights.meta.g_shapes(), _G)}, sep="/")
     if weights.d_params is not None:
         tensors |= flatten_dict({_D: _part(weights.d_params, weights.meta.d_shapes(), _D)}, sep="/")
@@ -116,11 +130,7 @@ def save_weights(path: Path, weights: Weights, dtype: Literal["float32", "float1
             raise UserError(
                 f"cannot export {name}: it holds values that are not finite in {dtype}; use an earlier checkpoint"
             )
-    metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "fec_jax": fec_jax.__version__}
-    metadata |= {f.name: json.dumps(_plain(getattr(weights.meta, f.name))) for f in dataclasses.fields(Meta)}
-    data = safetensors.numpy.save(tensors, metadata)
-    output.write_aside(path, data)
-    return hashlib.sha256(data).hexdigest()
+    return tensors
 
 
 def load_weights(path: Path) -> Weights:
@@ -167,11 +177,12 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
         )
     try:
         names = [f.name for f in dataclasses.fields(Meta) if f.name in _NEEDED or f.name in metadata]
-        fields = {name: json.loads(metadata[name]) for name in names}
+        fields: dict[str, Any] = {name: json.loads(metadata[name]) for name in names}
         for name in _LISTS:
             if name in fields and not (isinstance(fields[name], list) and all(map(_is_name, fields[name]))):
                 raise ValueError(f"{name} {fields[name]}")
-        meta = Meta(**{name: tuple(value) if name in _LISTS else value for name, value in fields.items()})
+        fields |= {name: tuple(fields[name]) for name in _LISTS if name in fields}
+        meta = Meta(**fields)
         if len(set(meta.attribute_names)) < len(meta.attribute_names):
             raise ValueError(f"attribute_names {', '.join(meta.attribute_names)}: one is there twice")
         x, y = meta.alignment["eyes_middle"]

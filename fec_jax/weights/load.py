@@ -1,6 +1,7 @@
 """Weights from whatever a user names, a file of them or the workdir of a training, and a function of them."""
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import jax
 from fec_jax import xla_options
 from fec_jax.metrics.heldout import Predict
 from fec_jax.nets.generator import Generator
+from fec_jax.train.starting import Start
 from fec_jax.types import Attrs, Images, Masks, Params
-from fec_jax.weights.format import Weights, load_weights
-from fec_jax.weights.shipped import load_shipped
+from fec_jax.weights.format import Weights, load_weights, tensors_sha256
+from fec_jax.weights.shipped import SHIPPED, SHIPPED_SHA256, load_shipped
 
 
 def weights_from(path: Path | None) -> Weights:
@@ -26,6 +28,19 @@ def weights_from(path: Path | None) -> Weights:
 
         return export.from_workdir(path)
     return load_weights(path)
+
+
+def start_from(named: str) -> Start:
+    """The weights of `config.init_from`: a file, a workdir, or the name of weights that come with the package.
+
+    The SHA-256 is the file's; for a workdir, `format.tensors_sha256`. UserError for what cannot be read.
+    """
+    path = Path(named)
+    if named == Path(SHIPPED).stem and not path.exists():
+        return Start(load_shipped(), named, SHIPPED_SHA256)
+    weights = weights_from(path)
+    sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return Start(weights, path.resolve().name, sha256)
 
 
 def predictor(weights: Weights) -> Predict:

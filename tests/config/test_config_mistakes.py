@@ -81,7 +81,9 @@ def test_mistakes_are_named(changes, message):
     ("changes", "message"),
     [
         ({"data.path": ""}, "config.data.path is empty"),
-        ({"data.test_split": "train"}, "config.data.train_split and test_split are both 'train'"),
+        ({"data.validation_split": "train"}, "config.data.train_split and validation_split are both 'train'"),
+        ({"data.alignment.eyes_apart": 24.0}, "config.data.alignment is 24.0 and (0.5, 0.45): eyes_apart and"),
+        ({"data.alignment.eyes_middle": (0.5,)}, "config.data.alignment is 0.24 and (0.5,): eyes_apart and"),
         (
             {"data.train_size": 100},
             "config.data.train_size is 100, but it has no use with config.data.kind = 'prepared'",

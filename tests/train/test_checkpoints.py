@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import resource
 import shutil
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fec_jax.train import hosts
 from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.types import UserError
 
@@ -24,8 +26,8 @@ def state(nimg, width=3):
     return {"params": {"kernel": jnp.full((width, 2), nimg + 0.1)}, "nimg": jnp.int32(nimg)}
 
 
-def shape(nimg, width=3):
-    return jax.eval_shape(lambda: state(nimg, width))
+def shape(facts, width=3):
+    return jax.eval_shape(lambda: state(facts["nimg"], width))
 
 
 @pytest.fixture
@@ -128,8 +130,44 @@ def test_one_that_does_not_fit_is_a_clear_error(opened):
     """A checkpoint of other networks is loaded in part, or ends in a long traceback."""
     write(opened(), 10)
     with pytest.raises(UserError, match=r"none of the checkpoints in .*checkpoints fits this config") as caught:
-        opened().restore(lambda nimg: shape(nimg, width=4))
+        opened().restore(lambda facts: shape(facts, width=4))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("leftovers")
+def test_a_full_disk_is_one_line_and_costs_one_checkpoint(opened):
+    """A full disk ends a run of days in a page of the checkpoint library's, or takes the last good checkpoint along."""
+    write(opened(), 10)
+    checkpoints = opened()
+
+    def save():
+        checkpoints.save(20, state(20), FACTS | {"nimg": 20})
+        checkpoints.wait()
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))  # as on a full disk, every larger file fails
+    try:
+        with pytest.raises(UserError, match=r"could not be written to .*checkpoints \(.*\): make room") as caught:
+            save()
+        checkpoints.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    again = opened()
+    assert again.restore(shape)[1]["nimg"] == 10
+    write(again, 20)
+    assert opened().restore(shape)[1]["nimg"] == 20
+
+
+def test_processes_agree_on_a_checkpoint(opened, monkeypatch):
+    """One process goes on from a checkpoint that another could not read, or does not see: their networks differ."""
+    write(opened(keep=3), 10, 20, 30)
+    votes = iter((False, True))  # another process cannot read the newest one
+    monkeypatch.setattr(hosts, "every", lambda flag: flag and next(votes))
+    assert opened(keep=3).restore(shape)[1]["nimg"] == 20
+    monkeypatch.setattr(hosts, "every", lambda flag: flag)
+    monkeypatch.setattr(hosts, "least", lambda value: min(value, 10))  # another process sees only the first one
+    assert opened(keep=3).restore(shape)[1]["nimg"] == 10
 
 
 def test_one_already_there_is_left(opened):

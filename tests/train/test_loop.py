@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import logging
+import time
 import types
 
 import jax
@@ -26,8 +27,12 @@ COMPILED = {}  # by the shape of the batch: all runs here have the same recipe
 
 @pytest.fixture
 def steps(monkeypatch):
-    """Lets a test watch and change what the compiled steps give: `steps.spoil(stream, nimg) -> bool` poisons a step."""
-    watched = types.SimpleNamespace(taken=[], spoil=lambda stream, nimg: False)
+    """Lets a test watch and change what the compiled steps give.
+
+    `steps.spoil(stream, nimg) -> bool` poisons the networks, `steps.miss` is a step that was left out.
+    """
+    never = lambda stream, nimg: False  # noqa: E731
+    watched = types.SimpleNamespace(taken=[], spoil=never, miss=never)
     compile_step = parallel.compile_step
 
     def watched_compile(function, mesh, mode, args):
@@ -43,6 +48,8 @@ def steps(monkeypatch):
                 state, metrics = step(state, batch, clock, given)
                 if watched.spoil(stream, nimg):
                     state = state.replace(g_params=jax.tree.map(lambda x: x * jnp.nan, state.g_params))
+                    metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, sound=jnp.zeros((), bool))
+                if watched.miss(stream, nimg):
                     metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, finite=jnp.zeros((), bool))
                 return state, metrics
 
@@ -68,6 +75,76 @@ def train(workdir, **changes):
 
 def training_lines(workdir):
     return [line for line in tiny.lines(workdir) if "g_loss" in line]
+
+
+def facts_at(workdir, nimg):
+    saved = Checkpoints(workdir / "checkpoints", read_only=True)
+    facts = saved.facts(nimg)
+    saved.close()
+    return facts
+
+
+def test_a_step_that_was_left_out_is_counted(steps, tmp_path, caplog):
+    """One bad batch makes a run go back, or nobody is told of it, or its losses spoil the means of the log."""
+    steps.miss = lambda stream, nimg: nimg in (80, 128)
+    with caplog.at_level(logging.WARNING, "fec_jax"):
+        train(tmp_path)
+    assert steps.taken == [(n, n) for n in range(0, 152, 8)]
+    assert "the step at 0.080 kimg is not finite: left out" in caplog.text
+    lines = training_lines(tmp_path)
+    assert [line["bad_steps"] for line in lines] == [0] * 6 + [1] * 3 + [2] * 2
+    assert {line["rollbacks"] for line in lines} == {0}
+    assert all(np.isfinite(line["g_loss"]) for line in lines)
+    assert (facts_at(tmp_path, 152)["bad_steps"], facts_at(tmp_path, 152)["in_a_row"]) == (2, 0)
+
+
+def test_many_steps_left_out_in_a_row_are_a_rollback(steps, tmp_path, caplog):
+    """A run whose networks give no more numbers marks time to its end, or saves them over the last good checkpoint."""
+    steps.miss = lambda stream, nimg: stream in (80, 88, 96)
+    with caplog.at_level(logging.WARNING, "fec_jax"):
+        train(tmp_path, max_skipped=3, keep_checkpoints=20)
+    assert "not finite at 0.096 kimg: rolled back to 0.072 kimg" in caplog.text
+    assert steps.taken[12:15] == [(96, 96), (104, 104), (72, 104)] or steps.taken[12:14] == [(96, 96), (72, 104)]
+    facts = facts_at(tmp_path, 152)
+    assert (facts["bad_steps"], facts["rollbacks"], facts["skipped"]) == (3, 1, 32)
+
+
+def test_rollbacks_are_counted_anew_when_the_run_has_come_past(steps, tmp_path):
+    """A run of weeks is given up because of a few bad moments that it came over, each of them."""
+    places = {16, 64, 128}
+
+    def spoil(stream, nimg):
+        hit = nimg in places
+        places.discard(nimg)
+        return hit
+
+    steps.spoil = spoil
+    trainer = train(tmp_path, max_rollbacks=1)
+    assert int(trainer.state.nimg) == 152
+    assert trainer.counts.rollbacks == 3
+
+
+def test_checkpoints_by_the_clock_on_the_wall(steps, tmp_path, monkeypatch):
+    """A slow phase loses hours of work when it is killed, though checkpoints by minutes were asked for."""
+    monkeypatch.setattr(loop.Trainer, "_is_late", lambda self: int(self.state.nimg) == 80)
+    trainer = train(tmp_path, keep_checkpoints=20)
+    assert set(trainer.checkpoints.saved()) - {0, 24, 40, 48, 72, 96, 112, 120, 144, 152} <= {80, 88}
+    assert len(trainer.checkpoints.saved()) == 11
+    gc.collect()
+
+
+def test_minutes_are_minutes():
+    """The key of the config counts in another unit, or 0 means always."""
+    trainer = types.SimpleNamespace(
+        run=tiny.run({"every.checkpoint_minutes": 2.0}, last_px=4), saved_at=time.monotonic()
+    )
+    assert not loop.Trainer._is_late(trainer)
+    trainer.saved_at -= 119
+    assert not loop.Trainer._is_late(trainer)
+    trainer.saved_at -= 2
+    assert loop.Trainer._is_late(trainer)
+    trainer.run = tiny.run(last_px=4)
+    assert not loop.Trainer._is_late(trainer)
 
 
 def test_a_step_that_is_not_finite_is_undone_and_passed_over(steps, tmp_path, caplog):
@@ -113,7 +190,7 @@ def test_a_rollback_past_a_border(steps, tmp_path):
     steps.spoil = lambda stream, nimg: stream == 40
     trainer = train(tmp_path)
     assert finite(trainer.state)
-    assert trainer.skipped == 8
+    assert trainer.counts.skipped == 8
     assert int(trainer.state.nimg) == 152
 
 

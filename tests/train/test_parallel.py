@@ -73,7 +73,7 @@ def test_a_checkpoint_of_four_devices_is_read_on_one(folder, results):
     """A run cannot go on after its machine was changed for one with fewer devices."""
     run, mesh = tiny.run(last_px=8), parallel.mesh(jax.devices()[:1])
     checkpoints = Checkpoints(folder / "checkpoints", read_only=True)
-    state, _ = checkpoints.restore(lambda nimg: run.state_shape(nimg, mesh))
+    state, _ = checkpoints.restore(lambda facts: run.state_shape(facts["nimg"], mesh))
     checkpoints.close()
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         assert leaf.sharding.device_set == set(mesh.devices.flat)

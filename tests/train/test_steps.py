@@ -106,8 +106,21 @@ def test_each_loss_alone_moves_g(term):
     assert metrics.share[term] == pytest.approx(1)
 
 
-def test_a_step_that_is_not_finite_is_told():
-    """Broken: a run goes on from parameters that are not numbers."""
+def test_a_step_that_is_not_finite_is_left_out():
+    """Broken: one bad batch poisons networks, optimisers or history for good; or the clock stands still on it."""
+    before, _ = step(start(8), 8, alpha=0.5)
+    after, metrics = step(before, 8, stream=B, alpha=np.nan)
+    assert not metrics.finite
+    assert metrics.sound
+    assert int(after.nimg) == int(before.nimg) + B
+    assert moved(before, after.replace(nimg=before.nimg)) == set()
+    good, metrics = step(after, 8, stream=2 * B, alpha=0.5)
+    assert metrics.finite
+    assert moved(before.g_params, good.g_params)
+
+
+def test_parameters_that_are_not_finite_are_told():
+    """Broken: a run goes on from, and saves, parameters that are not numbers."""
     before = start()
     for part in ("g_params", "d_params"):
         broken = jax.tree.map(np.copy, getattr(before, part))
@@ -115,6 +128,7 @@ def test_a_step_that_is_not_finite_is_told():
         head["bias"][:] = np.nan
         _, metrics = step(before.replace(**{part: broken}))
         assert not metrics.finite, part
+        assert not metrics.sound, part
 
 
 def test_earlier_completions_come_back_once_the_buffer_is_full():

@@ -34,6 +34,6 @@ def test_not_where_metrics_are_not_defined(run):
 def test_the_mean_face_stands_beside(run):
     """Broken: a run's figures have nothing to be compared with, or are compared with another split."""
     found = figures(run, 8)
-    photos, attrs = run.test_source(8).load(range(4))
+    photos, attrs = run.validation_source(8).load(range(4))
     expected = heldout.reconstruction_figures(heldout.mean_face(run.train_source(8)), photos, attrs)
     assert found["mean_face/psnr_hole_center"] == pytest.approx(expected["psnr_hole_center"])
