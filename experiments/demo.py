@@ -40,7 +40,7 @@ def draw(folder: Path) -> None:
 
 def fec_complete(folder: Path, weights: Path, name: str, wish: dict[str, int]) -> None:
     """Runs `fec complete`, as one would in a terminal, and prints the command."""
-    command = ["complete", folder / "photo.png", "--mask", folder / "mask.png", "--weights", weights]
+    command = ["complete", folder / "photo.png", "--align", "off", "--mask", folder / "mask.png", "--weights", weights]
     for attribute, value in wish.items():
         command += ["--set", f"{attribute}={value}"]
     command = [str(word) for word in (*command, "--out", folder / f"{name}.png", "--force")]

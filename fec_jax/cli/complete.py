@@ -1,5 +1,6 @@
 """`fec complete`: a photo, a hole, attributes; a completed photo."""
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-import fec_jax
+from fec_jax.cli import completed
 
 
 class Unset(StrEnum):
@@ -17,10 +18,42 @@ class Unset(StrEnum):
     ask = "ask"
 
 
+class MaskFrom(StrEnum):
+    """What marks the hole."""
+
+    white = "white"
+    alpha = "alpha"
+
+
+class Align(StrEnum):
+    """Whether to search for the face."""
+
+    face = "face"
+    off = "off"
+
+
+class Region(StrEnum):
+    """Parts of a face."""
+
+    mouth = "mouth"
+    eyes = "eyes"
+    nose = "nose"
+    face = "face"
+    lower_face = "lower-face"
+
+
 def complete(
-    photo: Annotated[Path, typer.Argument(help="PNG, JPEG or WEBP; the face fills the centred square.")],
-    mask: Annotated[Path, typer.Option(help="Picture of the photo's size, white where to fill.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .png, or .webp (lossless).")],
+    photo: Annotated[Path, typer.Argument(help="With a face in it: PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact).")],
+    mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
+    mask_from: Annotated[
+        MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")
+    ] = MaskFrom.white,
+    mask_resize: Annotated[bool, typer.Option("--mask-resize", help="Scale a mask of another size.")] = False,
+    region: Annotated[Region | None, typer.Option(help="In place of a mask: this part of the face.")] = None,
+    box: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="In place of a mask: this box, in pixels of the photo.")
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -28,54 +61,130 @@ def complete(
         ),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=0|1", help="Wanted attribute; repeat for more.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Wanted attribute, 0 to 1; repeat for more."),
     ] = None,
     unset: Annotated[
         Unset, typer.Option(help="Attributes not set: read them from the photo (with the face still there), or ask.")
     ] = Unset.photo,
+    align: Annotated[
+        Align,
+        typer.Option(help="face: find it and turn it upright. off: it fills the photo's centred square already."),
+    ] = Align.face,
+    eyes: Annotated[
+        str | None,
+        typer.Option(metavar="X,Y,X,Y", help="The pupils, in pixels of the photo: no search, e.g. if they are hidden."),
+    ] = None,
+    face: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Which face, from the left. Default: the one that the hole touches most."),
+    ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(metavar="all|NAME", help="OUT is a sheet: every attribute turned round, or one in five steps."),
+    ] = None,
+    show_mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the hole, as a mask: .png.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write score, face, attributes and warnings.")
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Write the network's whole square, context included.")] = False,
     invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black marks the hole.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
+    keep_metadata: Annotated[
+        bool, typer.Option("--keep-metadata", help="Keep the photo's EXIF and XMP: camera, time, place.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT and the other files.")] = False,
 ) -> None:
-    """Fill the hole in a photo of a face, the way you say. Pixels outside the hole stay exactly as they are.
+    """Fill the hole in a photo of a face, the way you say. Other pixels stay exactly as they are, except in a JPEG.
 
-    Attributes that you do not set are read from the photo by the discriminator and reported on stderr. If the hole
-    covers damage, so that there is nothing to read, set them all; --unset ask lists those left open.
+    The hole is a --mask, a --region or a --box, or with --mask-from alpha what is transparent. Attributes that you do
+    not set are read from the photo by the discriminator and reported on stderr. If the hole covers damage, so that
+    there is nothing to read, set them all; --unset ask lists those left open.
     """
-    attrs = parse_settings(settings or [])
-    import numpy as np
-
-    from fec_jax.complete import photos
-    from fec_jax.complete.completer import Completer, centred_square
-    from fec_jax.weights.load import weights_from
-
-    photos.check_output(out, force, inputs=(photo, mask))
-    picture = photos.read_photo(photo)
-    hole = photos.read_mask(mask, picture.size_px, invert_mask)
-    result = Completer(weights_from(weights)).complete(picture.rgb, hole, attrs, unset.value)
-    for name, probability in result.read_from_photo.items():
-        typer.echo(f"{name}={result.attrs[name]} read from the photo (probability of 1: {probability:.2f})", err=True)
-
-    where = hole
-    if raw:
-        where = np.zeros_like(hole)
-        where[centred_square(hole)] = True
-    values = " ".join(f"{name}={value}" for name, value in result.attrs.items())
-    mark = f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic; {values}".rstrip("; ")
-    photos.write_photo(out, picture.replaced(result.fake, where), mark)
-    typer.echo(f"wrote {out}", err=True)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, int]:
-    """`["Smiling=1", ...]` to `{"Smiling": 1, ...}`. UserError: not NAME=0 or NAME=1, or a name set twice."""
     from fec_jax.types import UserError
 
-    attrs: dict[str, int] = {}
+    attrs = parse_settings(settings or [])
+    if sum(x is not None for x in (mask, region, box)) != 1 and (mask_from is MaskFrom.white or region or box):
+        raise UserError(
+            "nothing says where to fill, or more than one thing: give one of --mask FILE, --region NAME and "
+            "--box X,Y,W,H, or --mask-from alpha for what is transparent"
+        )
+    if raw and vary:
+        raise UserError("--raw and --vary exclude each other: drop one")
+    if region or box:
+        unused = {
+            "--invert-mask": invert_mask,
+            "--mask-resize": mask_resize,
+            "--mask-from": mask_from != MaskFrom.white,
+        }
+        if any(unused.values()):
+            raise UserError(f"{', '.join(n for n, given in unused.items() if given)} without a --mask: drop it")
+    pupils = None if eyes is None else _numbers(eyes, "--eyes", "X,Y,X,Y")
+    corners = None if box is None else [int(x) for x in _numbers(box, "--box", "X,Y,W,H", whole=True)]
+
+    from fec_jax.complete import photos, regions
+    from fec_jax.complete.completer import Completer
+    from fec_jax.io import output
+    from fec_jax.weights.load import weights_from
+
+    inputs = (photo,) if mask is None else (photo, mask)
+    photos.check_output(out, force, inputs)
+    completed.check_more([(show_mask, (".png",)), (report, (".json",))], (*inputs, out), force)
+    picture = photos.read_photo(photo)
+    if corners is not None:
+        hole = regions.box(*corners, *picture.rgb.shape[:2])
+    elif region is not None:
+        hole = region.value
+    elif mask is not None:
+        hole = photos.read_mask(
+            mask, picture.size_px, invert_mask, source=mask_from.value, resize=mask_resize, photo=picture
+        )
+    else:
+        hole = photos.erased_hole(picture, invert_mask)
+        picture = picture.opaque(hole)
+    completer = Completer(weights_from(weights))
+    result = completer.complete(picture.rgb, hole, attrs, unset.value, align=align.value, eyes=pupils, face=face)
+    completed.tell(result)
+
+    if vary is not None:
+        completed.write_sheet(out, completer, picture, result, vary)
+    else:
+        completed.write_photo(out, picture, result, raw, keep_metadata)
+    if show_mask is not None:
+        output.write_aside(show_mask, completed.png(result.hole))
+    if report is not None:
+        output.write_aside(report, (json.dumps(completed.facts(photo, out, result), indent=2) + "\n").encode())
+    exact = vary is not None or out.suffix.lower() in photos.LOSSLESS
+    note = "" if exact else ": as JPEG, pixels outside the hole are close, not exact"
+    typer.echo(f"wrote {out} (score {result.score:.2f}){note}", err=True)
+
+
+def _numbers(text: str, option: str, form: str, whole: bool = False) -> tuple[float, float, float, float]:
+    """Four numbers from the command line. UserError: fewer, more or others."""
+    from fec_jax.types import UserError
+
+    try:
+        a, b, c, d = (int(part) if whole else float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"{option} {text}: write {form}, four {'whole ' if whole else ''}numbers in pixels") from None
+    return a, b, c, d
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, float]:
+    """`["Smiling=1", ...]` to `{"Smiling": 1, ...}`. UserError: not NAME=NUMBER, or a name set twice."""
+    from fec_jax.types import UserError
+
+    attrs: dict[str, float] = {}
     for setting in settings:
         name, equals, value = (part.strip() for part in setting.partition("="))
-        if not name or not equals or value not in ("0", "1"):
-            raise UserError(f"--set {setting}: write NAME=0 (absent) or NAME=1 (present)")
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+        if not name or not equals or number is None:
+            raise UserError(f"--set {setting}: write NAME=0 (absent), NAME=1 (present) or a number between")
         if name in attrs:
             raise UserError(f"--set {name} is given twice: give each attribute once")
-        attrs[name] = int(value)
+        attrs[name] = number
     return attrs

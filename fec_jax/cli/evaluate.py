@@ -1,6 +1,7 @@
 """`fec evaluate`: figures of a network that others can trust and repeat."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -227,11 +228,11 @@ def _classifier(train: "Source") -> Any:
 
 
 def _check_out(out: Path, force: bool) -> None:
+    from fec_jax.io import output
     from fec_jax.types import UserError
 
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file: give a folder")
-    if (out / "report.json").exists() and not force:
+    output.check_folder(out)
+    if os.path.lexists(out / "report.json") and not force:
         raise UserError(f"{out} holds a report: choose another --out, or overwrite it with --force")
 
 

@@ -29,11 +29,11 @@ def export_weights(
     from fec_jax.weights.format import save_weights
     from fec_jax.weights.load import weights_from
 
+    output.check_free(out, force)
     if out.suffix != ".safetensors":
         raise UserError(
             f"cannot write {out}: weights are a .safetensors file; use {out.with_suffix('.safetensors').name}"
         )
-    output.check_free(out, force)
     if not workdir.is_dir():
         raise UserError(f"{workdir} is not a folder: give the workdir of a training run")
     weights = weights_from(workdir)

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         if not isinstance(e, UserError):
             raise
-        typer.echo(f"fec: {e}", err=True)
+        # Files' names may have line breaks in them.
+        typer.echo(f"fec: {e}".replace("\n", "\\n").replace("\r", "\\r"), err=True)
         sys.exit(2)
 
 

@@ -1,17 +1,20 @@
 """Attribute tables: the 40 CelebA names, the two file formats that labels come in, and the side files of CelebA-HQ.
 
 Labels are `uint8` 0/1 in memory, whatever the file writes (0/1 or -1/1). An image is known by its id: its file name
-without the extension, so that `000001.jpg` in a table and `000001.png` on disk are the same photo.
+without the extension, so that `000001.jpg` in a table and `000001.png` on disk are the same photo; in the composed form
+of Unicode (NFC), so that an accent written in another way is the same name.
 """
 
 import csv
+import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
+from fec_jax.io.formats import SUFFIXES
 from fec_jax.types import UserError
 
 # fmt: off
@@ -39,7 +42,6 @@ _SPLIT_ALIASES = {
     "2": "test",
 }
 _ID_COLUMNS = ("image_id", "image", "id", "file", "filename", "file_name")
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 # CelebA-HQ images whose `Male` label is known to be wrong, counted from 0 as in `CelebAMask-HQ-attribute-anno.txt`.
 CELEBA_HQ_WRONG_MALE: tuple[str, ...] = ("23", "29", "129", "323", "400")
@@ -47,17 +49,25 @@ CELEBA_HQ_WRONG_MALE: tuple[str, ...] = ("23", "29", "129", "323", "400")
 
 @dataclass(frozen=True)
 class AttributeTable:
-    """Labels of many images: `values[i]` (0/1) and `splits[i]`, one of `SPLITS`, belong to `ids[i]`."""
+    """Labels of many images; row i of all but `names` belongs to the image `ids[i]`.
+
+    names    the attributes
+    ids      see `image_id`
+    values   0/1
+    splits   each one of `SPLITS`; None: the table does not say
+    people   who is in the photo, any text, "" if not known; None: the table does not say
+    """
 
     names: tuple[str, ...]
     ids: tuple[str, ...]
     values: UInt8[np.ndarray, "n a"]
     splits: tuple[str, ...] | None = None
+    people: tuple[str, ...] | None = None
 
     def keep(self, names: Sequence[str]) -> "AttributeTable":
         """The same table with these columns only, in this order. `UserError` names columns that do not exist."""
         columns = select(names, self.names, "the attribute table")
-        return AttributeTable(tuple(names), self.ids, self.values[:, columns], self.splits)
+        return replace(self, names=tuple(names), values=self.values[:, columns])
 
 
 def select(names: Sequence[str], available: Sequence[str], where: str) -> list[int]:
@@ -73,8 +83,8 @@ def select(names: Sequence[str], available: Sequence[str], where: str) -> list[i
 
 def image_id(name: str) -> str:
     """The id of an image: its name without a picture's extension ("0.jpg" -> "0", "000001" -> "000001")."""
-    path = Path(name.strip())
-    return path.stem if path.suffix.lower() in _IMAGE_SUFFIXES else path.name
+    path = Path(unicodedata.normalize("NFC", name.strip()))
+    return path.stem if path.suffix.lower() in SUFFIXES else path.name
 
 
 def read_table(path: Path | str) -> AttributeTable:
@@ -109,22 +119,22 @@ def _parse_celeba(lines: Sequence[str], path: Path | str) -> AttributeTable:
     if len(lines) < 2 or not lines[1].split():
         raise UserError(f"{path} line 2: expected the attribute names")
     rows = ((number, line.split()) for number, line in enumerate(lines[2:], start=3) if line.strip())
-    table = _table(tuple(lines[1].split()), rows, path, split_column=None)
+    table = _table(tuple(lines[1].split()), rows, path)
     if len(table.ids) != count:
         raise UserError(f"{path}: line 1 promises {count} images, but {len(table.ids)} follow: is the file complete?")
     return table
 
 
 def _parse_csv(lines: Sequence[str], path: Path | str) -> AttributeTable:
-    """A CSV with the header `image_id[,split],Name,Name,...` and 0/1 or -1/1 in the attribute columns."""
+    """A CSV with the header `image_id[,split][,person],Name,Name,...` and 0/1 or -1/1 in the attribute columns."""
     header = _cells(lines[0], path, 1)
     if header[0].lower() not in _ID_COLUMNS:
         raise UserError(f"{path} line 1: the first column is {header[0]!r}; it must be image_id (a file name)")
     lowered = [name.lower() for name in header]
-    split_column = lowered.index("split") if "split" in lowered else None
-    names = tuple(name for i, name in enumerate(header) if i not in (0, split_column))
+    special = {name: lowered.index(name) for name in ("split", "person") if name in lowered}
+    names = tuple(name for i, name in enumerate(header) if i and i not in special.values())
     rows = ((number, _cells(line, path, number)) for number, line in enumerate(lines[1:], start=2) if line.strip())
-    return _table(names, rows, path, split_column)
+    return _table(names, rows, path, special.get("split"), special.get("person"))
 
 
 def _cells(line: str, path: Path | str, number: int) -> list[str]:
@@ -135,14 +145,20 @@ def _cells(line: str, path: Path | str, number: int) -> list[str]:
 
 
 def _table(
-    names: tuple[str, ...], rows: Iterable[tuple[int, list[str]]], path: Path | str, split_column: int | None
+    names: tuple[str, ...],
+    rows: Iterable[tuple[int, list[str]]],
+    path: Path | str,
+    split_column: int | None = None,
+    person_column: int | None = None,
 ) -> AttributeTable:
     if len(set(names)) != len(names) or "" in names:
         raise UserError(f"{path}: the attribute names must be unique and not empty, found: {', '.join(names)}")
-    width = 1 + len(names) + (split_column is not None)
+    special = [column for column in (split_column, person_column) if column is not None]
+    width = 1 + len(names) + len(special)
     ids: dict[str, int] = {}
     values: list[list[int]] = []
     splits: list[str] = []
+    people: list[str] = []
     signed: int | None = None  # the line that shows which way this table writes "no": -1 (true) or 0
     negatives = ""
     for number, cells in rows:
@@ -153,8 +169,10 @@ def _table(
             raise UserError(f"{path} line {number}: {cells[0]} was already labelled on line {ids[name]}")
         ids[name] = number
         if split_column is not None:
-            splits.append(_split(cells.pop(split_column), path, number))
-        row = cells[1:]
+            splits.append(_split(cells[split_column], path, number))
+        if person_column is not None:
+            people.append(unicodedata.normalize("NFC", cells[person_column]))
+        row = [cell for column, cell in enumerate(cells) if column and column not in special]
         for column, cell in zip(names, row, strict=True):
             if cell not in ("0", "1", "-1"):
                 raise UserError(f"{path} line {number}: {column} is {cell!r}; it must be 0 or 1 (or -1 or 1)")
@@ -169,7 +187,7 @@ def _table(
     if not ids:
         raise UserError(f"{path} has a header but no rows")
     array = np.asarray(values, np.uint8).reshape(len(ids), len(names))
-    return AttributeTable(names, tuple(ids), array, tuple(splits) if split_column is not None else None)
+    return AttributeTable(names, tuple(ids), array, tuple(splits) or None, tuple(people) or None)
 
 
 def _split(cell: str, path: Path | str, number: int) -> str:
@@ -216,4 +234,4 @@ def correct_celeba_hq(table: AttributeTable) -> AttributeTable:
     rows = [row for row, name in enumerate(table.ids) if name in CELEBA_HQ_WRONG_MALE]
     values = table.values.copy()
     values[rows, table.names.index("Male")] ^= 1
-    return AttributeTable(table.names, table.ids, values, table.splits)
+    return replace(table, values=values)

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from fec_jax.data.builders import convert, records
@@ -21,55 +21,14 @@ from fec_jax.data.builders.celeb_a import list_celeb_a
 from fec_jax.data.builders.celebamask_hq import list_celebamask_hq
 from fec_jax.data.builders.folder import UNSTATED_LICENSE, list_folder
 from fec_jax.data.builders.listing import Listing
+from fec_jax.data.prepared import PrepareReport, some
+from fec_jax.io import output
+from fec_jax.io.lock import locked
+from fec_jax.io.names import is_utf8, shown
 from fec_jax.types import UserError
 
 MIN_PX, MAX_PX = 4, 1024
 MAX_UNREADABLE = 0.05
-
-
-@dataclass(frozen=True)
-class PrepareReport:
-    """What a run of `fec prepare` did. `unreadable` pairs a file with the reason; `already_done` lists resolutions.
-
-    `dropped_shards`: finished parts of an interrupted run that was of other photos, labels or resolutions.
-    """
-
-    out: str
-    resolutions: tuple[int, ...]
-    already_done: tuple[int, ...]
-    counts: dict[str, int]
-    attribute_names: tuple[str, ...]
-    unreadable: tuple[tuple[str, str], ...]
-    unlabelled: tuple[str, ...]
-    absent_photos: tuple[str, ...]
-    resumed_photos: int
-    dropped_shards: int
-    seconds: float
-
-    def lines(self) -> list[str]:
-        """The report for people, one fact a line."""
-        counts = ", ".join(f"{count} {split}" for split, count in self.counts.items())
-        made = [r for r in self.resolutions if r not in self.already_done]
-        lines = [f"{self.out}: {counts}; attributes: {', '.join(self.attribute_names) or 'none'}"]
-        if made:
-            lines.append(f"made {', '.join(map(str, made))} px in {self.seconds:.1f} s")
-        if self.already_done:
-            lines.append(f"already there: {', '.join(map(str, self.already_done))} px")
-        if self.resumed_photos:
-            lines.append(f"continued an interrupted run: {self.resumed_photos} photos were done")
-        if self.dropped_shards:
-            lines.append(
-                f"dropped {self.dropped_shards} finished parts of an interrupted run: "
-                "it was of other photos, labels or resolutions"
-            )
-        lines += [f"could not use {name}: {reason}" for name, reason in self.unreadable]
-        if self.unlabelled:
-            lines.append(
-                f"{len(self.unlabelled)} photos without a row in the table, left out: {_some(self.unlabelled)}"
-            )
-        if self.absent_photos:
-            lines.append(f"{len(self.absent_photos)} rows without a photo: {_some(self.absent_photos)}")
-        return lines
 
 
 def prepare_folder(
@@ -133,43 +92,78 @@ def prepare(
     max_unreadable  share of the photos that may be unusable (left out and reported); more, and the run refuses
     workers         decoding threads; default: one per core, 16 at most
 
-    Raises `UserError` for a resolution that is not a power of two from 4 to 1024, an unknown attribute, too many
-    unusable photos, or an `out` that holds something else.
+    Raises `UserError` for a resolution that is not a power of two from 4 to 1024, an unknown attribute, no photo in
+    train or test, too many unusable photos, an `out` that holds something else, or another run that is writing there.
     """
-    start = time.perf_counter()
-    listing = listing.keep(keep) if keep is not None else listing
     wanted, root = _pyramid(resolutions), Path(out)
+    output.check_folder(root)
+    if not is_utf8(os.fspath(root)):  # array_record takes no other paths
+        raise UserError(f"cannot write to {shown(root)}: its name is not text in UTF-8; choose another --out")
+    listing = listing.keep(keep) if keep is not None else listing
+    convert.check_splits([photo.split for photo in listing.photos])
+    _finished(root, wanted, listing.fingerprint())  # before the folder is made
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root, "fec prepare", "--out"):
+            return _prepare(listing, root, wanted, max_unreadable, workers, progress)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot write to {shown(root)}: {reason}; run the same command again to go on") from None
+
+
+def _prepare(
+    listing: Listing, root: Path, wanted: list[int], max_unreadable: float, workers: int | None, progress: bool
+) -> PrepareReport:
+    start = time.perf_counter()
     fingerprint = listing.fingerprint()
     done = _finished(root, wanted, fingerprint)
     pending = [px for px in wanted if px not in done]
     result, dropped = convert.Result(bad=[] if pending else _previous_unreadable(root)), 0
-    try:
-        if pending:
-            workers = workers or min(16, os.cpu_count() or 1)
-            dropped = convert.open_partial(root, pending, wanted[-1], fingerprint)
-            result = convert.write_all(listing, root, pending, wanted[-1], max_unreadable, workers, progress)
-            convert.publish(listing, root, pending, done, result)
-        else:
-            convert.sweep(root)
-        metadata = records.read_metadata(root, wanted[-1]) or {}
-        report = PrepareReport(
-            out=os.fspath(root),
-            resolutions=tuple(wanted),
-            already_done=tuple(done),
-            counts=metadata["counts"],
-            attribute_names=listing.attribute_names,
-            unreadable=tuple(result.bad),
-            unlabelled=listing.unlabelled,
-            absent_photos=listing.absent_photos,
-            resumed_photos=result.resumed,
-            dropped_shards=dropped,
-            seconds=round(time.perf_counter() - start, 2),
-        )
-        convert.write_json(root / "report.json", asdict(report))
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"cannot write to {root}: {reason}; run the same command again to go on") from None
+    if pending:
+        workers = workers or min(16, os.cpu_count() or 1)
+        dropped = convert.open_partial(root, pending, wanted[-1], fingerprint)
+        result = convert.write_all(listing, root, pending, wanted[-1], max_unreadable, workers, progress)
+        convert.publish(listing, root, pending, done, result)
+    else:
+        convert.sweep(root)
+    metadata = records.read_metadata(root, wanted[-1]) or {}
+    report = PrepareReport(
+        out=shown(root),
+        resolutions=tuple(wanted),
+        already_done=tuple(done),
+        counts=metadata["counts"],
+        attribute_names=listing.attribute_names,
+        unreadable=tuple(result.bad),
+        skipped=listing.skipped,
+        unlabelled=listing.unlabelled,
+        absent_photos=listing.absent_photos,
+        warnings=tuple(_warnings(listing)),
+        resumed_photos=result.resumed,
+        dropped_shards=dropped,
+        seconds=round(time.perf_counter() - start, 2),
+    )
+    convert.write_json(root / "report.json", asdict(report))
     return report
+
+
+def _warnings(listing: Listing) -> list[str]:
+    warnings = [
+        f"{name} is {value} in all photos of train: it cannot be learned; leave it out with --keep"
+        for name, value in listing.constant("train")
+    ]
+    learned = {name for name, _ in listing.constant("train")}
+    warnings += [
+        f"{name} is {value} in all photos of test: edits of it cannot be measured well"
+        for name, value in listing.constant("test")
+        if name not in learned
+    ]
+    people = listing.people_in_two_splits()
+    if people:
+        warnings.append(
+            f"{len(people)} people are in more than one split ({some(people)}): test figures will be too good; "
+            "leave the split column out, and they are kept together"
+        )
+    return warnings
 
 
 def _pyramid(resolutions: int | Sequence[int]) -> list[int]:
@@ -203,7 +197,3 @@ def _previous_unreadable(root: Path) -> list[tuple[str, str]]:
         return [(str(name), str(reason)) for name, reason in found]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

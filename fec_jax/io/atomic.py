@@ -1,5 +1,6 @@
 """Writing that others can rely on: a finished file is put in place whole or not at all."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +10,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
     Raises OSError if the file system refuses (full, read only ...); nothing is left behind then.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Its own short name: the final name with anything added may be longer than a file's name can be.
+    aside = path.with_name(f".{hashlib.sha1(os.fsencode(path.name)).hexdigest()[:12]}.{os.getpid()}.part")
     try:
         with open(aside, "wb") as file:
             file.write(data)

@@ -2,18 +2,23 @@
 
 | the file has                | what happens                                                                     |
 |-----------------------------|----------------------------------------------------------------------------------|
-| another format than PNG, JPEG, WEBP | refused, by content: the extension does not count                        |
+| another format than PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP, GIF | refused, by content: the extension does not count |
+| HEIC or HEIF                | read with the extra `photos` (pillow-heif); without it refused with that hint    |
 | more than `MAX_PIXELS` or `MAX_BYTES` | refused before any pixel is decoded                                    |
 | missing or damaged data     | refused: never a picture with a grey lower half                                  |
+| a camera's raw data (DNG, CR2, NEF, ...) | refused: what is easily read of it is a small preview               |
+| several pictures            | the first; `still`: refused if they are an animation or pages, except in a GIF   |
 | EXIF orientation            | turned upright                                                                   |
 | CMYK                        | RGB in sRGB, by its own profile if it has one                                    |
 | an ICC profile              | networks see sRGB (relative colorimetric); one that cannot be read counts as sRGB |
 | 16 bits of grey             | networks see the nearest of 8 bits                                               |
+| 10 or 12 bits (HEIC, AVIF)  | the nearest of 8 bits                                                            |
 | alpha                       | networks see the picture over white                                              |
 """
 
 import io
 import os
+import stat
 import warnings
 from pathlib import Path
 
@@ -21,11 +26,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageCms, ImageOps
 
+from fec_jax.io import formats
+from fec_jax.io.names import shown
 from fec_jax.types import UserError
 
-FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_PIXELS = 80_000_000  # below the size at which Pillow itself begins to warn
 MAX_BYTES = 256 * 2**20
+
+# Tags of TIFF.
+_NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 
 
 class PictureError(Exception):
@@ -39,40 +48,65 @@ class PictureError(Exception):
 def open_picture(content: Path | bytes, *, still: bool = False, full_depth: bool = False) -> Image.Image:
     """The decoded picture (of a path, or a file's bytes), upright, with its `info`, in the mode that the file has.
 
-    still        refuse an animation, instead of taking its first picture
+    still        refuse an animation or a file of several pages, instead of taking the first; of a GIF it is taken
     full_depth   refuse 16-bit colour, of which Pillow keeps the upper 8 bits
 
     Raises `PictureError` for every file that cannot be used.
     """
+    data = b""
     try:
         data = content if isinstance(content, bytes) else _read(content)
         _check_bytes(len(data))
         # Pillow's own bomb warning comes earlier than its bomb error, and later than the cap here.
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=formats.readable()) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise _too_large(f"{image.width} x {image.height} pixels")
-            # A JPEG's further pictures are previews and depth maps; the first one is the photo.
-            if still and image.format in ("PNG", "WEBP") and getattr(image, "n_frames", 1) > 1:
-                raise PictureError("an animation", "save the one picture you mean as a PNG")
-            if full_depth and data[:4] == b"\x89PNG" and data[24] == 16 and data[25] != 0:
+            if image.format == "TIFF":
+                _check_tiff(image, data)
+            # A JPEG's or a HEIC's further pictures are previews and depth maps; the first one is the photo.
+            if still and image.format in ("PNG", "WEBP", "AVIF", "TIFF") and getattr(image, "n_frames", 1) > 1:
+                many = "a file of several pages" if image.format == "TIFF" else "an animation"
+                raise PictureError(many, "save the one picture you mean as a PNG")
+            if full_depth and _sixteen_bits(image, data):
                 raise PictureError("16 bits per colour, which cannot be kept", "save it as an 8-bit PNG")
             image.load()
             return _upright(image)
     except PictureError:
         raise
     except Image.UnidentifiedImageError:
-        raise PictureError("not a PNG, JPEG or WEBP picture", "convert it to PNG") from None
+        raise PictureError(*formats.refusal(data)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large("too many pixels") from None
     except Exception as error:  # Pillow's decoders report damage with OSError, SyntaxError, struct.error, ...
         raise PictureError(f"damaged or incomplete: {one_line(error)}", "save it again") from None
 
 
+def _check_tiff(image: Image.Image, data: bytes) -> None:
+    tags = getattr(image, "tag_v2", {})
+    if data[8:10] == b"CR" or _DNG_VERSION in tags or tags.get(_NEW_SUBFILE_TYPE, 0) & 1:
+        raise PictureError("a camera's raw data", "develop it, and save it as JPEG, PNG or 8-bit TIFF")
+    if image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == 0:
+        raise PictureError("16 bits of grey with 0 as white", "save it as a PNG")
+
+
+def _sixteen_bits(image: Image.Image, data: bytes) -> bool:
+    """More than 8 bits in each of several channels."""
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,))
+        return len(bits) > 1 and max(bits) > 8
+    return image.format == "PNG" and data[24] == 16 and data[25] != 0
+
+
 def _read(path: Path) -> bytes:
     try:
-        _check_bytes(os.stat(path).st_size)
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            raise PictureError("not a file", "check the path")
+        _check_bytes(found.st_size)
         return path.read_bytes()
     except FileNotFoundError:
+        if os.path.islink(path):
+            raise PictureError("a link that leads nowhere", "mend or remove it") from None
         raise PictureError("no such file", "check the path") from None
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror or error}", "check its permissions") from None
@@ -92,27 +126,34 @@ def _too_large(size: str) -> PictureError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    info = dict(image.info)
+    text = dict(getattr(image, "text", {}))  # of a PNG
     try:
-        image = ImageOps.exif_transpose(image)
+        image = ImageOps.exif_transpose(image)  # of its EXIF only the orientation goes
     except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
         image = image.copy()
-    image.info = info
+    image.info["png_text"] = text
     return image
 
 
 def plain(image: Image.Image) -> Image.Image:
     """The picture in L, LA, RGB, RGBA or I;16, with nothing lost but a CMYK's own values. `PictureError`: other modes.
 
-    Palettes become RGB, or RGBA if one of the colours is transparent; so does a PNG's transparent colour.
+    Palettes become RGB, or RGBA if one of the colours is transparent; so does a PNG's transparent colour. Its `info`
+    has what the file said (`png_text`: the text of a PNG), a CMYK's profile excepted.
     """
+    info = image.info
     if image.mode == "CMYK":
         image = _converted(image, image.info.get("icc_profile"), None, "RGB") or image.convert("RGB")
-        image.info = {key: value for key, value in image.info.items() if key != "icc_profile"}  # it is for CMYK values
+        image.info = {key: value for key, value in info.items() if key != "icc_profile"}  # it is for CMYK values
     elif image.mode in ("P", "PA"):
         image = image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
     elif image.mode == "1":
         image = image.convert("L")
+    elif image.mode in ("I;16B", "I;16L", "I;16N"):
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
+        image.info = info
+    elif image.mode in ("YCbCr", "RGBX", "RGBa"):
+        image = image.convert("RGBA" if image.mode == "RGBa" else "RGB")
     if "transparency" in image.info and image.mode in ("L", "RGB"):
         image = image.convert(image.mode + "A")
     if image.mode not in ("L", "LA", "RGB", "RGBA", "I;16"):
@@ -122,16 +163,16 @@ def plain(image: Image.Image) -> Image.Image:
 
 def named(path: Path, what: str, full_depth: bool = False) -> Image.Image:
     """A still picture, `plain`, that a person named as their `what` ("photo", "mask"). UserError: it cannot be used."""
-    if not path.exists():
-        raise UserError(f"{what} {path} does not exist: check the path")
-    if not path.is_file():
-        raise UserError(f"{what} {path} is not a file: give a PNG, JPEG or WEBP")
+    if not os.path.lexists(path):
+        raise UserError(f"{what} {shown(path)} does not exist: check the path")
+    if os.path.isdir(path):
+        raise UserError(f"{what} {shown(path)} is a folder: give a {formats.NAMES}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning: our cap is lower
             return plain(open_picture(path, still=True, full_depth=full_depth))
     except PictureError as error:
-        raise UserError(f"cannot use {what} {path} ({error}): {error.advice}") from error
+        raise UserError(f"cannot use {what} {shown(path)} ({error}): {error.advice}") from error
 
 
 def seen(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:

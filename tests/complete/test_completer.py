@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fec_jax import images
-from fec_jax.complete import completer
+from fec_jax.complete import centred
 from fec_jax.complete.completer import Completer
 from fec_jax.types import UserError
 from fec_jax.weights.format import Meta, Weights
@@ -27,9 +27,16 @@ def weights():
     return Weights(random_like(meta.g_shapes()), random_like(meta.d_shapes()), meta)
 
 
+class Off(Completer):
+    """Noise has no face to search for: the photo's centred square is what the network sees."""
+
+    def complete(self, *args, **options):
+        return super().complete(*args, align="off", **options)
+
+
 @pytest.fixture(scope="module")
 def ready(weights):
-    return Completer(weights)
+    return Off(weights)
 
 
 def example(h, w):
@@ -93,7 +100,7 @@ def test_network_input_by_hand():
     photo[:, 4] = 0
     hole = np.zeros((6, 6), bool)
     hole[:3, :3] = True
-    masked, mask = completer.network_input(photo, hole, 3)
+    masked, mask = centred.network_input(photo, hole, 3)
     np.testing.assert_array_equal(mask[..., 0], [[1, 1, 0], [1, 1, 0], [0, 0, 0]])
     np.testing.assert_allclose(masked[..., 1], [[0, 0, 0], [0, 0, 0], [1, 1, 0]], atol=1e-6)
 
@@ -107,17 +114,17 @@ def test_touched_is_every_pixel_that_shares_area_with_the_hole(sizes):
         hole[y, x] = True
         new = range(size_px)  # all in units of 1 / (s * size_px)
         rows, columns = ([n * s < (at + 1) * size_px and (n + 1) * s > at * size_px for n in new] for at in (y, x))
-        np.testing.assert_array_equal(completer.touched(hole, size_px), np.outer(rows, columns))
+        np.testing.assert_array_equal(centred.touched(hole, size_px), np.outer(rows, columns))
 
 
 def test_area_is_average_pooling_and_keeps_the_mean():
     """Broken: photos are shrunk by another rule than in training."""
     x = RNG.random((24, 24)).astype(np.float32)
     pooled = images.pool_to(jnp.asarray(x)[None, ..., None], 8)[0, ..., 0]
-    np.testing.assert_allclose(completer.area(x, 8), pooled, atol=1e-6)
-    np.testing.assert_allclose(completer.area(np.array([[3.0, 0, 9]] * 3), 2), [[2, 6]] * 2, atol=1e-6)
+    np.testing.assert_allclose(centred.area(x, 8), pooled, atol=1e-6)
+    np.testing.assert_allclose(centred.area(np.array([[3.0, 0, 9]] * 3), 2), [[2, 6]] * 2, atol=1e-6)
     for size in (5, 7, 24, 31):
-        np.testing.assert_allclose(completer.area(x, size).mean(), x.mean(), atol=1e-6)
+        np.testing.assert_allclose(centred.area(x, size).mean(), x.mean(), atol=1e-6)
 
 
 def test_photo_outside_the_square_stays(ready):
@@ -150,7 +157,7 @@ def test_unset_attributes_that_cannot_be_read(ready, weights):
     photo, hole = example(R, R)
     with pytest.raises(UserError, match="not set: Eyeglasses, Male; give"):
         ready.complete(photo, hole, {"Smiling": 1}, unset="ask")
-    blind = Completer(Weights(weights.g_params, None, weights.meta))
+    blind = Off(Weights(weights.g_params, None, weights.meta))
     with pytest.raises(UserError, match=r"not set: Eyeglasses, Male; .* no discriminator"):
         blind.complete(photo, hole, {"Smiling": 1})
     values = dict.fromkeys(NAMES, 1)
@@ -168,7 +175,7 @@ def test_unset_attributes_that_cannot_be_read(ready, weights):
     ],
 )
 def test_wrong_attributes(ready, attrs, text):
-    """Broken: a misspelt wish is ignored, or a value outside {0, 1} reaches the network."""
+    """Broken: a misspelt name is ignored, or a value outside [0, 1] reaches the network."""
     with pytest.raises(UserError, match=text):
         ready.complete(*example(R, R), attrs)
 
@@ -189,6 +196,6 @@ def test_without_attributes():
     """Broken: plain inpainting weights (no attributes, copied skips) cannot be used."""
     meta = Meta((), 8, {"base": 64, "cap": 8, "latent": 8, "skip": "concat"}, {"base": 64, "cap": 8})
     photo, hole = example(20, 20)
-    result = Completer(Weights(random_like(meta.g_shapes()), None, meta)).complete(photo, hole)
+    result = Off(Weights(random_like(meta.g_shapes()), None, meta)).complete(photo, hole)
     assert result.attrs == {}
     assert (result.completed[hole] != photo[hole]).any()

@@ -68,3 +68,99 @@ def test_empty_and_full_masks(tmp_path, value, text):
         photos.read_mask(tmp_path / "m.png", (W, H))
     with pytest.raises(UserError, match="drop --invert-mask"):
         photos.read_mask(tmp_path / "m.png", (W, H), invert=True)
+
+
+def photo_like(seed=0):
+    """A smooth picture in colour, uint8 [H, W, 3]."""
+    small = np.random.default_rng(seed).integers(0, 256, (4, 3, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize((W, H), Image.Resampling.BICUBIC))
+
+
+def erased(pixels):
+    """`pixels` with HOLE transparent, as an eraser leaves it: black there, or the colour that was."""
+    return np.concatenate([pixels, np.where(HOLE, 0, 255)[..., None].astype(np.uint8)], axis=-1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_masks_of_0_and_1(tmp_path, dtype):
+    """Broken: a mask saved by NumPy as 0 and 1 is said to be empty."""
+    Image.fromarray(HOLE.astype(dtype)).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H)), HOLE)
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), invert=True), ~HOLE)
+
+
+def test_a_photo_with_erased_pixels_as_mask(tmp_path):
+    """Broken: the light parts of the photo are filled, and exit is 0."""
+    Image.fromarray(erased(photo_like())).save(tmp_path / "m.png")
+    with pytest.raises(UserError, match=r"is a picture in colour, not a mask.*add --mask-from alpha"):
+        photos.read_mask(tmp_path / "m.png", (W, H))
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), source="alpha"), HOLE)
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), source="alpha", invert=True), ~HOLE)
+
+
+def test_the_soft_rim_of_an_eraser_is_hole(tmp_path):
+    """Broken: a half transparent halo of the old face stays around what is filled in."""
+    alpha = np.full((H, W), 255, np.uint8)
+    alpha[5, :4] = 0, 100, 200, 251
+    Image.fromarray(np.dstack([photo_like(), alpha])).save(tmp_path / "m.png")
+    hole = photos.read_mask(tmp_path / "m.png", (W, H), source="alpha")
+    assert hole[5].tolist() == [True] * 3 + [False] * (W - 3)
+    assert hole.sum() == 3
+
+
+def test_a_colourful_mask_is_refused(tmp_path):
+    """Broken: any picture will do as a mask, and what is filled is chance."""
+    Image.fromarray(photo_like(1)).save(tmp_path / "m.png")
+    with pytest.raises(UserError, match=r"is a picture in colour, not a mask \(white where to fill.*use another file"):
+        photos.read_mask(tmp_path / "m.png", (W, H))
+    Image.fromarray(HOLE * np.uint8(255)).convert("RGB").save(tmp_path / "m.jpg", quality=40)
+    assert (photos.read_mask(tmp_path / "m.jpg", (W, H)) != HOLE).sum() <= 2
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("with_hole", [False, True])
+def test_the_photo_itself_as_mask(tmp_path, grey, with_hole):
+    """Broken: a black-and-white photo, given twice by mistake, is filled where it is light."""
+    pixels = photo_like()
+    if grey:
+        pixels = np.repeat(pixels[..., :1], 3, axis=-1)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    Image.fromarray(erased(pixels) if with_hole else pixels).save(tmp_path / "m.png")
+    photo = photos.read_photo(tmp_path / "photo.png")
+    advice = "add --mask-from alpha" if with_hole else "paint one"
+    with pytest.raises(UserError, match=f"is the photo itself, not a mask.*{advice}"):
+        photos.read_mask(tmp_path / "m.png", (W, H), photo=photo)
+    mask_image("L").save(tmp_path / "m.png")
+    for dark in (pixels, np.zeros_like(pixels)):
+        Image.fromarray(dark).save(tmp_path / "photo.png")
+        photo = photos.read_photo(tmp_path / "photo.png")
+        np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), photo=photo), HOLE)
+
+
+def test_a_mask_of_another_size_can_be_scaled(tmp_path):
+    """Broken: --mask-resize does nothing, or shifts the hole."""
+    mask_image("L").resize((3 * W, 3 * H), Image.Resampling.NEAREST).save(tmp_path / "m.png")
+    with pytest.raises(UserError, match="or scale it with --mask-resize"):
+        photos.read_mask(tmp_path / "m.png", (W, H))
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), resize=True), HOLE)
+    larger = photos.read_mask(tmp_path / "m.png", (6 * W, 6 * H), resize=True)
+    assert (larger != HOLE.repeat(6, 0).repeat(6, 1)).mean() < 0.02
+
+
+def test_the_hole_from_the_photos_own_transparency(tmp_path):
+    """Broken: --mask-from alpha takes another part, or what is filled in stays invisible."""
+    Image.fromarray(erased(photo_like())).save(tmp_path / "photo.png")
+    photo = photos.read_photo(tmp_path / "photo.png")
+    hole = photos.erased_hole(photo)
+    np.testing.assert_array_equal(hole, HOLE)
+    np.testing.assert_array_equal(photos.erased_hole(photo, invert=True), ~HOLE)
+    seen = photo.opaque(hole)
+    assert (seen.pixels[..., 3] == 255).all()
+    np.testing.assert_array_equal(seen.pixels[..., :3], photo.pixels[..., :3])
+    photos.write_photo(tmp_path / "o.jpg", seen, "fec_jax test")
+    with pytest.raises(UserError, match="JPG holds no transparency"):
+        photos.write_photo(tmp_path / "p.jpg", photo, "fec_jax test")
+    for mode, text in (("RGB", "has no transparency"), ("RGBA", "nothing to fill, no pixel is transparent")):
+        Image.fromarray(photo_like()).convert(mode).save(tmp_path / "photo.png")
+        with pytest.raises(UserError, match=text):
+            photos.erased_hole(photos.read_photo(tmp_path / "photo.png"))

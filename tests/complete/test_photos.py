@@ -247,7 +247,7 @@ def test_the_network_sees_what_training_would_make_of_the_file(tmp_path, kind):
 # Errors of reading
 
 
-@pytest.mark.parametrize("name", ["missing", "folder", "text", "gif", "truncated", "empty"])
+@pytest.mark.parametrize("name", ["missing", "folder", "text", "icon", "truncated", "empty"])
 def test_unreadable_photos(tmp_path, name):
     """Broken: a traceback, or half a picture, instead of one line naming the file."""
     path = tmp_path / "a.png"
@@ -255,8 +255,8 @@ def test_unreadable_photos(tmp_path, name):
         path.mkdir()
     elif name == "text":
         path.write_text("hello")
-    elif name == "gif":
-        Image.fromarray(noise(1)).save(path, format="GIF")
+    elif name == "icon":
+        Image.fromarray(noise(1)).save(path, format="ICO")
     elif name in ("truncated", "empty"):
         buffer = io.BytesIO()
         Image.fromarray(RNG.integers(0, 256, (64, 64, 3), np.uint8)).save(buffer, format="PNG")

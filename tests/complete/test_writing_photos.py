@@ -48,7 +48,7 @@ def test_output_checks(tmp_path):
     photo.write_bytes(b"x")
     (tmp_path / "folder.png").mkdir()
     for path, text in [
-        (tmp_path / "o.jpg", "known pixels"),
+        (tmp_path / "o.gif", "known pixels"),
         (tmp_path / "none" / "o.png", "does not exist"),
         (tmp_path / "folder.png", "folder"),
         (photo, "--force"),

@@ -93,6 +93,41 @@ def test_celeb_a_folder(tmp_path):
     np.testing.assert_allclose(source.load([at])[0][0], np.asarray(expected), atol=16)
 
 
+@pytest.mark.parametrize(
+    ("images", "given"),
+    [
+        ("Img/img_align_celeba", "."),
+        ("Img/img_align_celeba/img_align_celeba", "."),
+        ("Img/img_align_celeba_png", "."),
+        ("img_align_celeba", "."),
+        ("Img/img_align_celeba", "Img/img_align_celeba"),
+        ("Img/img_align_celeba/img_align_celeba", "Img/img_align_celeba/img_align_celeba"),
+    ],
+)
+def test_celeb_a_download(tmp_path, images, given):
+    """Broken: CelebA as it is downloaded (Anno, Eval, Img) has to be rearranged by hand."""
+    names = [f"{i:06d}.jpg" for i in range(1, 13)]
+    suffix = ".png" if images.endswith("png") else ".jpg"
+    write_photos(tmp_path / images, [name.replace(".jpg", suffix) for name in names], 178, 218)
+    (tmp_path / "Anno").mkdir()
+    (tmp_path / "Eval").mkdir()
+    (tmp_path / "Anno" / "list_attr_celeba.txt").write_text(celeba_table(names))
+    (tmp_path / "Anno" / "identity_CelebA.txt").write_text("000001.jpg 2880\n")
+    partition = tmp_path / "Eval" / "list_eval_partition.txt"
+    partition.write_text("".join(f"{n} {i % 3}\n" for i, n in enumerate(names)))
+    report = prepare_celeb_a(tmp_path / given, tmp_path / "out", 16, progress=False)
+    assert report.counts == {"train": 4, "validation": 4, "test": 4}
+    assert report.attribute_names == CELEBA
+
+
+def test_celeb_a_still_packed(tmp_path):
+    """Broken: the download with its zip still packed is said to hold nothing."""
+    (tmp_path / "Img").mkdir()
+    (tmp_path / "Img" / "img_align_celeba.zip").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"unpack .*img_align_celeba\.zip"):
+        prepare_celeb_a(tmp_path, tmp_path / "out", 16, progress=False)
+
+
 def write_tfds_celeb_a(folder: Path, file_format: str = "array_record") -> Path:
     """A data set with TFDS `celeb_a`'s features: JPEG images of 218 x 178, a dict of boolean attributes."""
     folder.mkdir(parents=True)

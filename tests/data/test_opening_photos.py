@@ -81,9 +81,9 @@ def test_modes_become_rgb():
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"hello, I am a text file", "not a PNG, JPEG or WEBP"),
-        (encode(colours(), "BMP"), "not a PNG, JPEG or WEBP"),
-        (encode(colours(), "GIF"), "not a PNG, JPEG or WEBP"),
+        (b"hello, I am a text file", "not a PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF picture"),
+        (encode(colours(), "JPEG2000"), "not a PNG, JPEG"),
+        (encode(colours(), "PPM"), "not a PNG, JPEG"),
         (encode(colours(256), "JPEG", quality=95)[:900], "damaged or incomplete"),
         (encode(colours(256), "PNG")[:200], "damaged or incomplete"),
         (encode(colours(256), "WEBP", lossless=True)[:-40], "damaged or incomplete"),

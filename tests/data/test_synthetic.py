@@ -204,7 +204,7 @@ def test_cache_changes_nothing_and_callers_cannot_spoil_it(monkeypatch):
     kept = first.copy()
     first[:] = 0
     np.testing.assert_array_equal(source.load([0, 1])[0], kept)
-    monkeypatch.setattr("fec_jax.data.synthetic._CACHE_BYTES", 0)
+    monkeypatch.setattr("fec_jax.data.synthetic.source._CACHE_BYTES", 0)
     np.testing.assert_array_equal(SyntheticFaces(6, 16).load([0, 1])[0], kept)
 
 

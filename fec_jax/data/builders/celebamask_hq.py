@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fec_jax.data.attributes import correct_celeba_hq, read_mapping, read_partition, read_table
-from fec_jax.data.builders.listing import Listing, existing_folder, join, photos_in
+from fec_jax.data.builders.listing import Listing, join
+from fec_jax.data.builders.scan import existing_folder, photos_in
 from fec_jax.types import UserError
 
 IMAGES = "CelebA-HQ-img"
@@ -49,17 +50,16 @@ def list_celebamask_hq(src: Path | str, partition: Path | str | None = None) -> 
             raise UserError(
                 f"{partition_path} splits CelebA-HQ into {counts} instead of {COUNTS}: not CelebA's own file?"
             )
-    photos, unlabelled, absent = join(photos_in(root / IMAGES), table, splits)
-    if not photos:
-        raise UserError(f"{root / IMAGES} has none of the images that {TABLE} labels (0.jpg, 1.jpg, ...)")
-    return Listing(
+    listing = join(
+        photos_in(root / IMAGES),
+        table,
+        splits,
         kind="celebamask_hq",
-        photos=photos,
-        attribute_names=table.names,
         description="CelebA-HQ with the 40 attributes of CelebAMask-HQ and CelebA's split (identities apart).",
         license="CelebAMask-HQ: non-commercial research and education only",
         homepage="https://github.com/switchablenorms/CelebAMask-HQ",
         citation="Lee, Liu, Wu, Luo. MaskGAN: Towards Diverse and Interactive Facial Image Manipulation. CVPR 2020.",
-        unlabelled=unlabelled,
-        absent_photos=absent,
     )
+    if not listing.photos:
+        raise UserError(f"{root / IMAGES} has none of the images that {TABLE} labels (0.jpg, 1.jpg, ...)")
+    return listing

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +23,11 @@ from fec_jax.data.builders import records
 from fec_jax.data.builders.listing import Listing, Photo
 from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
 from fec_jax.io.atomic import write_whole
+from fec_jax.io.names import shown
 from fec_jax.io.pictures import PictureError
 from fec_jax.types import UserError
+
+_NAME_LENGTH = 100  # of a data set: its files' names hold more than that, and may have 255 bytes
 
 
 @dataclass
@@ -211,14 +214,25 @@ def _check_unreadable(bad: Sequence[tuple[str, str]], total: int, allowed: float
         )
 
 
+def check_splits(splits: Collection[str]) -> None:
+    """Raises UserError when no photo is there to train on, or none to test with; `splits` are those of all photos."""
+    for split, use in (("train", "train on"), ("test", "test with")):
+        if split not in splits:
+            raise UserError(
+                f"none of the {len(splits)} photos is in the split {split}, so that there is nothing to {use}: add "
+                "photos, or say it in the table of attributes (columns image_id,split; train, validation or test)"
+            )
+
+
 def publish(listing: Listing, root: Path, pending: Sequence[int], done: Sequence[int], result: Result) -> None:
     """Completes the finished shards with TFDS's description and moves each resolution to its place in one step.
 
-    Raises `UserError` when nothing was usable, or when the resolutions in `done` hold other photos.
+    Raises `UserError` when nothing was usable in `train` or `test`, or the resolutions in `done` hold other photos.
     """
     partial = root / ".partial"
     if not result.ids:
         raise UserError(f"none of the {len(listing.photos)} photos can be used; {root / 'report.json'} lists why")
+    check_splits([split for split, lengths in result.lengths.items() for _ in range(sum(lengths))])
     sha256 = hashlib.sha256("\n".join(result.ids).encode()).hexdigest()
     for px in done:
         if (records.read_metadata(root, px) or {}).get("records_sha256") != sha256:
@@ -238,12 +252,12 @@ def publish(listing: Listing, root: Path, pending: Sequence[int], done: Sequence
 
 def _dataset_name(root: Path) -> str:
     """A name that TFDS accepts, from the folder's: it then also opens as `tfds.builder("NAME/64px", data_dir=...)`."""
-    name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_")
+    name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_")[:_NAME_LENGTH]
     return name if name[:1].isalpha() else f"faces_{name}".rstrip("_")
 
 
 def _file_name(photo: Photo) -> str:
-    return photo.content.name if isinstance(photo.content, Path) else photo.id
+    return shown(photo.content.name) if isinstance(photo.content, Path) else photo.id
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
