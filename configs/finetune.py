@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config.init_from = "portraits64"
     config.data.path = "data/own"
     config.attributes = ("Male", "Smiling", "Eyeglasses", "Young", "Gray_Hair", "No_Beard", "Bald")
-    # The last resolution alone, at the rate it ended with. Few photos are soon known by heart: longer did not help.
+    # The last resolution alone, from the rate it ended with.
     config.schedule = ConfigDict({"px64": row(0, 3, 2e-4, 2e-5, d_terms=0.2, lpips=45.0)})
     config.batch = ConfigDict({"px64": 16})
     config.ema.halflife_kimg = 1.0
