@@ -130,7 +130,7 @@ class Completer:
         self,
         photo: Any,
         mask: Any,
-        attrs: Mapping[str, float] | None = None,
+        attrs: Mapping[str, Any] | None = None,
         unset: str = "photo",
         *,
         align: str = "face",
@@ -188,7 +188,7 @@ class Completer:
         if align not in get_args(Align):
             raise UserError(f"align={align}: write face or off")
         named = inputs.region_name(mask)
-        given = None if named is not None else inputs.hole(mask, photo)
+        given = None if named else inputs.hole(mask, photo)
         if align == "off":
             if eyes is not None or face is not None:
                 raise UserError("with --align off no face is searched: drop --eyes and --face")
@@ -225,7 +225,7 @@ class Completer:
         found = self._probabilities(self._real(photo, where)[None])[0]
         return dict(zip(self.attribute_names, found.tolist(), strict=True))
 
-    def check_wishes(self, attrs: Mapping[str, float] | None, unset: str) -> dict[str, float]:
+    def check_wishes(self, attrs: Mapping[str, Any] | None, unset: str) -> dict[str, float]:
         """`attrs`, checked. UserError as `complete` raises it for what does not depend on the photo."""
         if unset not in get_args(Unset):
             raise UserError(f"unset={unset}: write photo (read them from the photo) or ask")
@@ -254,7 +254,7 @@ class Completer:
         return (1 + np.tanh(self._logits(x) / 2)) / 2  # the sigmoid, without overflow
 
 
-def check_attrs(names: tuple[str, ...], attrs: Mapping[str, float]) -> dict[str, float]:
+def check_attrs(names: tuple[str, ...], attrs: Mapping[str, Any]) -> dict[str, float]:
     """`attrs`, or UserError for a name that is not in `names` or a value that is not from 0 to 1."""
     for name, value in attrs.items():
         if name not in names:

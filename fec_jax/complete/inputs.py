@@ -44,10 +44,10 @@ def photo(given: Any) -> UInt8[np.ndarray, "h w 3"]:
     return array
 
 
-def region_name(mask: Any) -> str | None:
-    """The part of the face that `mask` names; None for a path and all else."""
+def region_name(mask: Any) -> str:
+    """The part of the face that `mask` names; empty for a path and all else."""
     named = isinstance(mask, str) and (mask in get_args(Region) or not _like_a_path(mask))
-    return mask if named else None
+    return mask if named else ""
 
 
 def hole(given: Any, photo: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
