@@ -20,6 +20,7 @@ LAYERS = (
     ("train.loop",),
     ("config", "estimate"),
     ("weights.export", "weights.load"),
+    ("doctor",),
     ("main", "cli", "app"),
 )
 # third-party package, or one that runs what it reads (pickle) -> the only modules that may see it

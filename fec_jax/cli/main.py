@@ -13,6 +13,7 @@ import typer
 import fec_jax
 from fec_jax.cli import export, prepare
 from fec_jax.cli.complete import complete
+from fec_jax.cli.doctor import doctor
 from fec_jax.cli.estimate import estimate
 from fec_jax.cli.evaluate import evaluate
 from fec_jax.cli.train import train
@@ -29,6 +30,7 @@ app.command()(complete)
 app.command()(train)
 app.command()(evaluate)
 app.command()(estimate)
+app.command()(doctor)
 app.add_typer(export.app, name="export")
 app.add_typer(prepare.app, name="prepare")
 

@@ -9,20 +9,26 @@ from fec_jax.types import UserError
 EMPTY = "the mask is empty: nothing to fill; mark the hole in white"
 
 
+def square(height: int, width: int) -> tuple[slice, slice]:
+    """The largest centred square of a photo: rows, columns."""
+    s = min(height, width)
+    top, left = (height - s) // 2, (width - s) // 2
+    return slice(top, top + s), slice(left, left + s)
+
+
 def square_of(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
-    """The largest centred square of a photo (rows, columns). UserError if there is no hole or it leaves the square."""
+    """`square` of the photo that the hole is in. UserError if there is no hole or it leaves the square."""
     (h, w), s = hole.shape, min(hole.shape)
-    top, left = (h - s) // 2, (w - s) // 2
-    square = slice(top, top + s), slice(left, left + s)
+    inside = square(h, w)
     if not hole.any():
         raise UserError(EMPTY)
-    outside = int(hole.sum() - hole[square].sum())
+    outside = int(hole.sum() - hole[inside].sum())
     if outside:
         raise UserError(
             f"the hole leaves the centred {s} x {s} square that the network sees of the {w} x {h} photo ({outside} px "
             "outside): crop photo and mask to a square around the face"
         )
-    return square
+    return inside
 
 
 def network_input(
@@ -56,7 +62,10 @@ def _touched_rows(hole: Bool[np.ndarray, "h w"], rows: int) -> Bool[np.ndarray, 
 
 
 def area(x: Num[np.ndarray, "h w"] | Bool[np.ndarray, "h w"], size_px: int) -> Float[np.ndarray, "{size_px} {size_px}"]:
-    """Mean over the area of each new pixel: average pooling where the sides divide, its continuation elsewhere."""
+    """Mean over the area of each new pixel: average pooling where the sides divide, its continuation elsewhere.
+
+    Pillow's BOX is something else: it counts a pixel that lies in two new ones wholly to that which has its centre.
+    """
     return _area_rows(_area_rows(x, size_px).T, size_px).T.astype(np.float32)
 
 

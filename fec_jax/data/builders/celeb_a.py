@@ -18,7 +18,7 @@ from fec_jax.types import UserError
 IMAGES = "img_align_celeba"
 TABLE = "list_attr_celeba"
 PARTITION = "list_eval_partition"
-_IMAGE_PLACES = tuple(f"{a}{b}" for a in ("", "Img/") for b in (f"{IMAGES}/{IMAGES}", IMAGES, f"{IMAGES}_png"))
+IMAGE_PLACES = tuple(f"{a}{b}" for a in ("", "Img/") for b in (f"{IMAGES}/{IMAGES}", IMAGES, f"{IMAGES}_png"))
 _TABLE_PLACES = ("", "Anno/", "Eval/")
 _ABOUT: dict[str, Any] = {
     "kind": "celeb_a",
@@ -56,7 +56,7 @@ def list_celeb_a(src: Path | str) -> Listing:
 
 def _images(given: Path) -> tuple[Path, Path]:
     """CelebA's own folder, and the one with its images in it; `given` may be either."""
-    for place in _IMAGE_PLACES:
+    for place in IMAGE_PLACES:
         if (given / place).is_dir():
             return given, given / place
     names = (IMAGES, f"{IMAGES}_png", "Img")
