@@ -78,7 +78,7 @@ def main() -> None:
     completer, rng = Completer(weights_from(args.weights)), np.random.default_rng(args.seed)
     r, rows = completer.resolution_px, listed(args.data, args.split, args.count)
     everywhere = slice(0, CANVAS_PX)
-    real, aligned, placed, moved, missed, changed_8, changed_16, seconds = [], [], [], [], [], 0, 0, []
+    real, back, aligned, placed, moved, missed, changed_8, changed_16, seconds = [], [], [], [], [], [], 0, 0, []
     for i, row in enumerate(rows):
         photo, behind = read(args.data, row), read(args.data, rows[(i + 7) % len(rows)])
         attrs = {name: int(row[name]) for name in completer.attribute_names}
@@ -107,9 +107,10 @@ def main() -> None:
         real.append(align.cut_out(photo, whole, r))
         flat = completer.complete(photo, crop_hole, attrs, align="off").completed
         aligned.append(align.cut_out(flat, whole, r))
+        back.append(align.cut_out(picture, square, r))
         placed.append(align.cut_out(result.completed, square, r))
         moved.append((result.square.side_px / square.side_px, result.square.degrees - square.degrees, off))
-    real, aligned, placed = (np.array(x) for x in (real, aligned, placed))
+    real, back, aligned, placed = (np.array(x) for x in (real, back, aligned, placed))
     mask = np.zeros((len(real), r, r, 1), np.float32)
     mask[:, r // 4 : -r // 4, r // 4 : -r // 4] = 1
     sides, degrees, off = np.array(moved).T
@@ -121,6 +122,10 @@ def main() -> None:
         "psnr_hole_placed": float(pixel.host_psnr(placed, real, mask).mean()),
         "lpips_aligned": float(perceptual.lpips(aligned, real).mean()),
         "lpips_placed": float(perceptual.lpips(placed, real).mean()),
+        "against_the_canvas_mapped_back": {
+            "psnr_hole": float(pixel.host_psnr(placed, back, mask).mean()),
+            "lpips": float(perceptual.lpips(placed, back).mean()),
+        },
         "values_changed_outside_8_bit": changed_8,
         "values_changed_outside_16_bit": changed_16,
         "side_error": {"mean": float(sides.mean() - 1), "std": float(sides.std())},

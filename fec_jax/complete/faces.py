@@ -7,6 +7,7 @@ where the hole is, larger and turned by quarters. Its eye points are off by 5 % 
 """
 
 import functools
+import math
 import threading
 from dataclasses import dataclass
 from importlib import resources
@@ -72,6 +73,10 @@ class Face:
         """The same face in a picture that begins `x` px further left and `y` px further up."""
         return Face(self.points + np.array([x, y]), self.box + np.array([x, y, 0, 0]), self.sure)
 
+    def scaled(self, scale: float) -> "Face":
+        """The same face in a picture that is larger by `scale`."""
+        return Face(self.points * scale, self.box * scale, self.sure)
+
     def __str__(self) -> str:
         x, y = self.box[:2] + self.box[2:] / 2
         return f"{self.box[2]:.0f} px wide at ({x:.0f}, {y:.0f})"
@@ -81,8 +86,9 @@ def find(photo: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"] | None
     """The faces of a photo, from left to right. With a `hole`, looks closer at what lies around it."""
     found: list[Face] = []
     size = photo.shape[0], photo.shape[1]
+    smaller, scale = _shrunk(photo, SIDES_PX[-1])
     for side_px in SIDES_PX:
-        _add(found, _detect(photo, side_px))
+        _add(found, [face.scaled(scale) for face in _detect(smaller, side_px)])
     if hole is not None:
         rows, columns = _around(hole)
         near = _detect(np.ascontiguousarray(photo[rows, columns]), SIDES_PX[0])
@@ -96,8 +102,9 @@ def find(photo: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"] | None
             _add(found, _detect(photo, side_px))
     for quarters in (1, 3, 2):
         if not found:
-            turned = _detect(np.ascontiguousarray(np.rot90(photo, quarters)), SIDES_PX[1])
-            _add(found, [_turned_back(face, quarters, size) for face in turned])
+            turned = _detect(np.ascontiguousarray(np.rot90(smaller, quarters)), SIDES_PX[-1])
+            shape = smaller.shape[0], smaller.shape[1]
+            _add(found, [_turned_back(face, quarters, shape).scaled(scale) for face in turned])
     return sorted(found, key=lambda face: float(face.box[0] + face.box[2] / 2))
 
 
@@ -117,12 +124,12 @@ def upright(photo: UInt8[np.ndarray, "h w 3"], face: Face) -> Face:
     side = int(2.2 * face.box[2:].max()) + 1
     x, y = (int(at) for at in np.floor(face.box[:2] + face.box[2:] / 2 - side / 2))
     rows, columns = slice(max(0, y), max(0, y + side)), slice(max(0, x), max(0, x + side))
-    part = photo[rows, columns]
+    part, scale = _shrunk(photo[rows, columns], UPRIGHT_PX)
     size = part.shape[0], part.shape[1]
     best, most = face, -1.0
     for quarters in range(4):
         for seen in _detect(np.ascontiguousarray(np.rot90(part, quarters)), UPRIGHT_PX):
-            seen = _turned_back(seen, quarters, size).moved(columns.start, rows.start)
+            seen = _turned_back(seen, quarters, size).scaled(scale).moved(columns.start, rows.start)
             sure = seen.sure + (0.02 if quarters == 0 else 0)
             if sure > most and _shared(seen.box, face.box) > 0.25:
                 best, most = seen, sure
@@ -131,18 +138,27 @@ def upright(photo: UInt8[np.ndarray, "h w 3"], face: Face) -> Face:
 
 def precise(photo: UInt8[np.ndarray, "h w 3"], face: Face) -> Face:
     """`face` with its points as the mean of several looks at the upright crop; as it is if none of them finds it."""
+    # The looks are of a part of the photo that is no larger than they need.
+    square = around_eyes(face.eyes, SEEN)
+    rows, columns = square.bounds(*photo.shape[:2])
+    margin = round(square.side_px / 4)
+    rows = slice(max(0, rows.start - margin), rows.stop + margin)
+    columns = slice(max(0, columns.start - margin), columns.stop + margin)
+    most = 2 * LOOKS_PX[-1] * max(1.0, max(photo[rows, columns].shape[:2]) / square.side_px)
+    part, scale = _shrunk(photo[rows, columns], math.ceil(most))
+    found = face.moved(-columns.start, -rows.start).scaled(1 / scale)
     for _ in range(MOST_LOOKS):
-        square = around_eyes(face.eyes, SEEN)
-        crop = cut_out(photo, square, LOOKS_PX[-1])
+        square = around_eyes(found.eyes, SEEN)
+        crop = cut_out(part, square, LOOKS_PX[-1])
         looks = [points for px in LOOKS_PX for points in _look(crop, px)]
         if not looks:
-            return face
+            break
         points = square.to_photo(np.mean(looks, axis=0))
-        moved = np.abs(points - face.points).max() / square.side_px
-        face = Face(points, face.box, face.sure)
+        moved = np.abs(points - found.points).max() / square.side_px
+        found = Face(points, found.box, found.sure)
         if moved < 0.01:
             break
-    return face
+    return found.scaled(scale).moved(columns.start, rows.start)
 
 
 def square_of(face: Face, alignment: Alignment, *, marked: bool = False) -> Square:
@@ -193,6 +209,16 @@ def _look(crop: UInt8[np.ndarray, "s s 3"], px: int) -> list[Float[np.ndarray, "
                 points = np.stack([1 - points[:, 0], points[:, 1]], axis=1)[[1, 0, 2, 4, 3]]
             seen.append(points)
     return seen
+
+
+def _shrunk(photo: UInt8[np.ndarray, "h w 3"], side_px: int) -> tuple[UInt8[np.ndarray, "_ _ 3"], float]:
+    """The photo with its longer side at most `side_px`, and what the result's pixels measure in the photo's."""
+    h, w = photo.shape[:2]
+    scale = max(h, w) / side_px
+    if scale <= 1:
+        return photo, 1.0
+    size = max(1, round(w / scale)), max(1, round(h / scale))
+    return cv2().resize(photo, size, interpolation=cv2().INTER_AREA), scale
 
 
 def _detect(photo: UInt8[np.ndarray, "h w 3"], side_px: int) -> list[Face]:

@@ -10,6 +10,8 @@ Two steps, each measured by `metrics.limits.seam`, PSNR and LPIPS (`experiments/
    rim, fades over the two outermost network pixels of the hole.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
@@ -57,8 +59,9 @@ def feather(
     context = (~hole).astype(np.float32)
     difference = (photo - fake) * context[..., None]
     sigma = max(SOFT_PX * network_px, 0.3)
-    share = cv2().GaussianBlur(context, (0, 0), sigma)
-    difference = cv2().GaussianBlur(difference, (0, 0), sigma) / np.maximum(share, 1e-6)[..., None]
+    kernel = (2 * math.ceil(2.5 * sigma) + 1,) * 2
+    share = cv2().GaussianBlur(context, kernel, sigma)
+    difference = cv2().GaussianBlur(difference, kernel, sigma) / np.maximum(share, 1e-6)[..., None]
     away, nearest = cv2().distanceTransformWithLabels(
         hole.astype(np.uint8), cv2().DIST_L2, 5, labelType=cv2().DIST_LABEL_PIXEL
     )
