@@ -29,12 +29,18 @@ def prepare_folder(
     ] = None,
     license: Annotated[str | None, typer.Option(help="The photos' licence, to be kept with data and weights.")] = None,
     keep: Keep = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Photos are snapshots: find the face, and cut out the square around it.")
+    ] = False,
 ) -> None:
     """Prepare a folder of face photos."""
     from fec_jax.data import prepare
 
+    crop = None
+    if align:
+        from fec_jax.complete.crops import aligned as crop
     license = license or prepare.UNSTATED_LICENSE
-    _say(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license))
+    _say(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license, crop=crop))
 
 
 @app.command("celebamask-hq")

@@ -5,10 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from fec_jax.data.attributes import AttributeTable, select
 from fec_jax.data.builders.scan import Found
 from fec_jax.io.names import shown
 
+Crop = Callable[[UInt8[np.ndarray, "h w 3"], int], UInt8[np.ndarray, "s s 3"]]
 TEST_SHARE = 0.12
 VALIDATION_SHARE = 0.08
 
@@ -37,6 +41,8 @@ class Listing:
 
     What is left out of `photos`: `unlabelled`, names of photos without a row in the table; `absent_photos`, rows of the
     table without a photo; `skipped`, (name, reason) of whatever else lies in the folder.
+
+    `crop` makes a square of a photo, of so many px; None: the largest centred one is taken.
     """
 
     kind: str
@@ -49,6 +55,7 @@ class Listing:
     unlabelled: tuple[str, ...] = ()
     absent_photos: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    crop: Crop | None = None
 
     def keep(self, names: Sequence[str]) -> "Listing":
         """The same photos with these attributes only, in this order. `UserError` names attributes that do not exist."""
@@ -57,8 +64,9 @@ class Listing:
         return replace(self, photos=photos, attribute_names=tuple(names))
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, splits, labels and file sizes: two listings with the same one give the same records."""
-        digest = hashlib.sha256("\t".join(("records 1", *self.attribute_names)).encode())
+        """SHA-256 over ids, splits, labels, file sizes, and whether cropped: listings with equal ones give equal records."""
+        kind = "records 1" if self.crop is None else "records 1 cropped"
+        digest = hashlib.sha256("\t".join((kind, *self.attribute_names)).encode())
         for photo in sorted(self.photos, key=lambda p: p.id):
             digest.update(f"\n{photo.id}\t{photo.split}\t{photo.attrs}\t{_size(photo)}".encode())
         return digest.hexdigest()
