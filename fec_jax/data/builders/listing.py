@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -64,7 +65,7 @@ class Listing:
         return replace(self, photos=photos, attribute_names=tuple(names))
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, splits, labels, file sizes, and whether cropped: listings with equal ones give equal records."""
+        """SHA-256 over ids, splits, labels, file sizes and whether cropped: with an equal one, records are equal."""
         kind = "records 1" if self.crop is None else "records 1 cropped"
         digest = hashlib.sha256("\t".join((kind, *self.attribute_names)).encode())
         for photo in sorted(self.photos, key=lambda p: p.id):
@@ -115,7 +116,7 @@ def hash_splits(table: AttributeTable) -> tuple[str, ...]:
     return tuple(hash_split(person or name) for name, person in zip(table.ids, people, strict=True))
 
 
-def join(found: Found, table: AttributeTable, splits: Sequence[str], **about: str) -> Listing:
+def join(found: Found, table: AttributeTable, splits: Sequence[str], **about: Any) -> Listing:
     """The listing of the photos that have a row in the table; `splits[i]` is that of row i, `about` the description."""
     people = table.people or ("",) * len(table.ids)
     photos = tuple(
