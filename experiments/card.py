@@ -1,11 +1,11 @@
-"""Pictures of weights for their model card: scikit-image's public-domain `astronaut`, and drawn faces.
+"""Pictures of weights for their model card: scikit-image's public-domain `astronaut`, and synthetic faces.
 
 python experiments/card.py docs/portraits64.png
 python experiments/card.py other.png --weights runs/own
 
 A row per face, at the network's own resolution: the photo, the hole (the centre square of three quarters of the side;
-of half the side in the last row), completed as the photo was, and with one attribute at a time turned round. Needs the
-extra `eval`, for the photo.
+of half the side in the last row), completed with the photo's attributes, and with one attribute flipped per column.
+Needs the extra `eval`, for the photo.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from fec_jax.weights.load import weights_from
 
 ASTRONAUT_BOX = (133, 19, 317, 203)  # eyes level, 0.24 of the width apart, at 0.45 of the height
 ASTRONAUT_ATTRS = {"Male": 0, "Smiling": 1, "Eyeglasses": 0, "Young": 1, "Gray_Hair": 0, "No_Beard": 1, "Bald": 0}
-DRAWN = (3, 11)
+SYNTHETIC = (3, 11)
 TILE_PX = 128
 
 
@@ -36,21 +36,21 @@ def astronaut(px: int) -> UInt8[np.ndarray, "h h 3"]:
 
 
 def rows(weights: Weights) -> tuple[list[list[UInt8[np.ndarray, "h h 3"]]], list[str]]:
-    """The pictures, and what is above the columns."""
+    """The pictures, and the titles of the columns."""
     completer, px, names = Completer(weights), weights.meta.resolution_px, weights.meta.attribute_names
-    drawn, labels = SyntheticFaces(64, px, split="test").load(DRAWN)
+    synthetic, labels = SyntheticFaces(64, px, split="test").load(SYNTHETIC)
     faces = [(astronaut(px), ASTRONAUT_ATTRS, holes.WIDE)]
     faces += [
         (face, dict(zip(ATTRIBUTES, map(int, of), strict=True)), holes.WIDE)
-        for face, of in zip(drawn, labels, strict=True)
+        for face, of in zip(synthetic, labels, strict=True)
     ]
     faces += [(astronaut(px), ASTRONAUT_ATTRS, 0.5)]
     result = []
     for photo, of_photo, share in faces:
         hole = np.asarray(holes.center(px, share))[:, :, 0] > 0
         kept = {name: of_photo[name] for name in names}
-        wishes = [kept, *({**kept, name: 1 - kept[name]} for name in names)]
-        completed = [completer.complete(photo, hole, wish, align="off").completed for wish in wishes]
+        wanted = [kept, *({**kept, name: 1 - kept[name]} for name in names)]
+        completed = [completer.complete(photo, hole, attrs, align="off").completed for attrs in wanted]
         result.append([photo, np.where(hole[:, :, None], np.uint8(128), photo), *completed])
     return result, ["photo", "hole", "completed", *(f"~{name}" for name in names)]
 

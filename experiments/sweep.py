@@ -2,8 +2,8 @@
 
 python experiments/sweep.py experiments/sweeps/ablation.py --jobs 2
 
-Each run is `python -m fec_jax.main` in a folder of its own, OUT/ROW/seedN. The same command goes on: a finished run is
-not repeated, an interrupted one goes on from its checkpoint, a failed one is tried again. Ctrl-C and SIGTERM let the
+Each run is `python -m fec_jax.main` in a folder of its own, OUT/ROW/seedN. The same command resumes: a finished run is
+not repeated, an interrupted one resumes from its checkpoint, a failed one is tried again. Ctrl-C and SIGTERM let the
 running ones save first. The report is in OUT/report: table.md, table.csv, results.json, curves.png, bars.png.
 `experiments/sweeping/table.py` says how a table is written. Exit code: 2 and one line for a mistake, 1 if a run failed.
 """
@@ -44,7 +44,7 @@ def _main(args: argparse.Namespace) -> int:
             raise UserError(f"--only {row!r}: {args.table} has no such row; it has: {', '.join(table.rows)}")
     if args.jobs < 1:
         raise UserError(f"--jobs is {args.jobs}: it must be at least 1")
-    need("matplotlib.figure")  # said now, not after the last run
+    need("matplotlib.figure")  # fail now, not after the last run
     plan = tables.plan(table, out)
     chosen = [planned for planned in plan if planned.row in rows]
     if args.dry_run:
@@ -56,7 +56,7 @@ def _main(args: argparse.Namespace) -> int:
         with locked(out, "sweep", "--out"):
             return _sweep(table, plan, chosen, out, args.jobs)
     except OSError as error:
-        raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error
+        raise UserError(f"reading or writing failed ({error}): fix that, then the same command resumes") from error
 
 
 def _sweep(table: Table, plan: Sequence[Planned], chosen: Sequence[Planned], out: Path, jobs: int) -> int:
@@ -81,7 +81,7 @@ def _sweep(table: Table, plan: Sequence[Planned], chosen: Sequence[Planned], out
     if progress.failed:
         _say(f"{len(progress.failed)} runs failed: {'; '.join(progress.failed)}. The same command tries them again.")
     if stopped:
-        _say("stopped: the same command goes on from here")
+        _say("stopped: the same command resumes")
     return 1 if progress.failed else 0
 
 
@@ -117,7 +117,7 @@ def _standing(planned: Planned) -> str:
 
 
 def _environment(out: Path) -> dict[str, str]:
-    """For the runs. Seeds share their programs: what one run has compiled, the others find."""
+    """For the runs. Seeds share compiled programs through the cache."""
     cache = {
         "JAX_COMPILATION_CACHE_DIR": str(out / ".jax_cache"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -138,7 +138,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder of the sweep; default: runs/NAME, after the table's file")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each on its share of the cores")
     parser.add_argument("--only", action="append", metavar="ROW", help="run this row only; may be repeated")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list what would run, and run nothing")
     return parser.parse_args(argv)
 
 

@@ -24,3 +24,8 @@ def options() -> dict[str, str | bool]:
     except jax.errors.JaxRuntimeError:
         return {}
     return wanted
+
+
+def hasty() -> dict[str, str | bool | int]:
+    """For a program that runs once: on CPUs, optimising the code of a network's random arrays takes half a minute."""
+    return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else {}

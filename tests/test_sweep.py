@@ -74,7 +74,7 @@ def test_an_interrupted_sweep_goes_on(story):
     """Stopping a sweep loses work, or the next command begins the stopped run anew."""
     assert 0 < story.stopped.nimg < 192
     assert f"grown without history, seed 0: stopped at {story.stopped.nimg / 1000:g} kimg" in story.stopped.told
-    assert "stopped: the same command goes on from here" in story.stopped.told
+    assert "stopped: the same command resumes" in story.stopped.told
     assert story.finished.code == 0, story.finished.told
     log = (story.out / RUNS[2] / "log.txt").read_text()
     assert f"resumed at {story.stopped.nimg / 1000:.3f} kimg" in log

@@ -5,11 +5,11 @@ python experiments/bench/bench.py --out experiments/bench
 Needs the extras `parity` (CPU torch) and `eval` (matplotlib). For every row both sides' results are compared first;
 then they are timed in turn, `--rounds` times, and medians are reported; torch's is the faster of its two memory
 formats. Each side has a process of its own, as it has when it is used, and its turn is `--calls` calls in a row after
-one that is not timed: a machine that lends its idle memory to others makes a process that has waited pay for it.
+one that is not timed: on a shared machine the first call after a wait is slower.
 Writes results.json, table.md and plot.png; rows that are there already are kept, unless `--force`.
 
 matmul_fraction: operations of the textbook networks, as torch counts them in the twin, over our time, over the rate of
-a float32 matrix product in this run. A form with fewer operations can so come out above 1.
+a float32 matrix product in this run. A form with fewer operations can come out above 1.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def matmul_rate(n: int = 3072) -> float:
 
 
 def measure(what: str, width: str, px: int, batch: int, rounds: int, calls: int, rate: float) -> dict[str, Any]:
-    """One row of the table. Results that differ end the program: such times compare nothing."""
+    """One row of the table. Ends the program if the results differ: such times are not comparable."""
     case = (what, width, str(px), str(batch))
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         processes, ready = [], {}
@@ -95,7 +95,7 @@ def heard(process: subprocess.Popen[str], side: str, case: tuple[str, ...]) -> A
 def same(ours: np.ndarray, theirs: np.ndarray, what: str, tolerance: float) -> None:
     worst = float(np.abs(ours - theirs).max() / np.abs(ours).max())
     if not worst < tolerance:
-        raise SystemExit(f"{what}: torch's twin differs by {worst:.1e} of the range; no use timing it")
+        raise SystemExit(f"{what}: torch's twin differs by {worst:.1e} of the range; not timed")
 
 
 def row(

@@ -1,4 +1,4 @@
-"""Our side of the benchmark: a completion or a training step to be timed, and what the twin has to be given."""
+"""Our side of the benchmark: a completion or a training step to be timed, and the inputs of the twin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ def completion(width: str, px: int, batch: int) -> tuple[Side, Given]:
 def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
     """D's and G's updates with all five losses; its result are G's and D's loss.
 
-    Also draws masks, wishes and history, which the twin is given. Without what the twin has not: the penalty,
+    Also samples masks, attributes and history; the twin receives them as inputs. Without what the twin lacks: penalty,
     augmentation, and examples from the history.
     """
     values = config(width, px, batch, 1.0)

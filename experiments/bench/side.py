@@ -1,4 +1,4 @@
-"""One side of a comparison, in a process of its own, which runs when it is told to: see `bench.py`.
+"""One side of a comparison, in a process of its own, which runs on request: see `bench.py`.
 
 python -m experiments.bench.side SIDE WHAT WIDTH PX BATCH FOLDER, with SIDE one of ours, contiguous, channels_last.
 Ours writes FOLDER/given.pkl, which the others read. Prints one line of JSON when it is ready; then, for every number

@@ -1,4 +1,4 @@
-"""PyTorch's side of the benchmark, on the weights and inputs that ours was given."""
+"""PyTorch's side of the benchmark, with the weights and inputs of ours."""
 
 import os
 from collections.abc import Callable
@@ -18,11 +18,11 @@ torch.set_num_threads(len(os.sched_getaffinity(0)))
 def completion(given: dict[str, Any], channels_last: bool) -> Side:
     weights = twin.from_flax(given["params"], channels_last)
     x, mask = (twin.to_torch(np.array(given[name]), channels_last) for name in ("masked", "mask"))
-    wishes = torch.from_numpy(np.array(given["attrs"]))
+    attrs = torch.from_numpy(np.array(given["attrs"]))
 
     def run() -> np.ndarray:
         with torch.inference_mode():
-            return twin.to_numpy(twin.generator(weights, x, mask, wishes, given["px"]))
+            return twin.to_numpy(twin.generator(weights, x, mask, attrs, given["px"]))
 
     return run
 
@@ -36,7 +36,7 @@ def train_step(given: dict[str, Any], channels_last: bool) -> Side:
 
 
 def operations(side: Side) -> int:
-    """Floating-point operations of torch's convolutions and matrix products in one call, there and back."""
+    """Floating-point operations of torch's convolutions and matrix products in one call, forward and backward."""
     with FlopCounterMode(display=False) as counter:
         side()
     return counter.get_total_flops()

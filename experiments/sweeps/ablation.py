@@ -1,9 +1,9 @@
-"""What each part of the method is worth, on drawn faces at 32 px: a part is taken away, all else stays.
+"""Ablation on synthetic faces at 32 px: one part of the method removed or replaced per row.
 
 python experiments/sweep.py experiments/sweeps/ablation.py --jobs 2
 
-Figures: averaged generator, hole pasted, 128 faces that nobody was trained on (LPIPS: 64 of them, whole images). See
-`judge.py` for who says whether a wish was granted.
+Figures: averaged generator, hole pasted into the photo, 128 held-out faces (LPIPS: 64 of them, whole images).
+Attributes by the independent classifier of `judge.py`.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments.sweeps import judge
 from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.masks import sets as mask_sets
-from fec_jax.metrics import evaluation, heldout, perceptual
+from fec_jax.metrics import heldout, perceptual, subjects
 from fec_jax.weights.load import predictor, weights_from
 
 CONFIG = "experiments/sweeps/ablation_config.py"
@@ -38,12 +38,12 @@ FIGURES = {
     "attr_kept_wide/mean": ("kept, wide hole: right", 3),
     "attr_kept_center/mean": ("kept, centre hole: right", 3),
 }
-_FACES, _LPIPS_FACES = 128, 64  # LPIPS of an image costs ten times what all else does
+_FACES, _LPIPS_FACES = 128, 64  # LPIPS of an image costs ten times as much as the rest
 _BATCH = 32
 
 
 def measure(workdir: Path, out: Path) -> dict[str, float]:
-    """Figures of a finished run. The judge is kept in the folder of the sweep."""
+    """Figures of a finished run. The classifier is kept in the folder of the sweep."""
     weights = weights_from(workdir)
     px = weights.meta.resolution_px
     predict = predictor(weights)
@@ -53,6 +53,6 @@ def measure(workdir: Path, out: Path) -> dict[str, float]:
         predict, judge.classify(px, out / "judge.safetensors"), photos, attrs, weights.meta.attribute_names, _BATCH
     )
     some, mask = photos[:_LPIPS_FACES], mask_sets.make("center", _LPIPS_FACES, px, 0).masks
-    completed = evaluation.network(predict, _BATCH)(some, mask, attrs[:_LPIPS_FACES])
+    completed = subjects.network(predict, _BATCH)(some, mask, attrs[:_LPIPS_FACES])
     distances = perceptual.lpips(some, completed, _BATCH)
     return {**figures, "lpips_center": float(distances.mean())}

@@ -1,4 +1,4 @@
-"""The quickstart, smaller: drawn faces, grown from 8 to 32 px or trained there at once. The runs of `ablation.py`."""
+"""A smaller quickstart: synthetic faces, grown from 8 to 32 px or trained at 32 px only. The runs of `ablation.py`."""
 
 from typing import Any
 
@@ -25,10 +25,10 @@ def get_config(growth: str = "progressive") -> ConfigDict:
     config.lr_warmup_kimg = 0.1
     config.generator.update({"base": 512, "cap": 32, "latent": 32})
     config.discriminator.update({"base": 256, "cap": 32})
-    # So that every loss has a say (see `share/...` in metrics.jsonl) in a run this short; no feature loss below 32 px,
-    # where it would be half of the cost.
+    # Each loss gets a share of the gradient (`share/...` in metrics.jsonl) in a run this short; no feature loss below
+    # 32 px, where it would be half of the cost.
     config.loss.update({"rec": 150.0, "feat": 1.0, "bdy": 200.0, "feature_min_px": 32})
-    # As the quickstart was when experiments/ablation was made: it has since got a D that sees noise.
+    # The quickstart's values when experiments/ablation was made; its D has seen noise since.
     config.loss.update({"adv": 1.0, "attr": 4.0, "rec_on_flipped": 0.0, "feat_sees": "fake", "feat_share": 1.0})
     config.loss.update({"r1_gamma": 2e-5, "r1_attr": 0.0})
     config.d_augment.noise = 0.0

@@ -1,7 +1,7 @@
-"""An independent judge of attributes, for drawn faces: a network like D, which neither G nor D of any run has met.
+"""An independent attribute classifier for synthetic faces: a network like D that takes no part in any run.
 
-With the attribute loss off D has no attribute head to speak of, with it on D judges its own pupil: so one network
-judges all runs of a sweep, trained once, on faces that no run is trained on.
+D itself is no measure: G is trained against it, and without the attribute loss its attribute head is untrained. One
+classifier serves all runs of a sweep. It is trained once, on faces that no run is trained on.
 """
 
 import functools
@@ -25,13 +25,13 @@ from fec_jax.nets.discriminator import Discriminator
 _FACES, _EPOCHS, _BATCH = 4096, 10, 32
 _LR = 2e-3
 _SEED = 1001
-"""Of the network, and of the series of people: the runs' faces are of another one."""
+"""Of the network, and of its faces: the runs use another series of people."""
 
 
 def classify(px: int, cache: Path) -> Classify:
     """Attribute logits of images [b, px, px, 3] in [-1, 1], in the order of `ATTRIBUTES`.
 
-    The judge is trained at the first call and kept in the file `cache`.
+    The classifier is trained at the first call and kept in the file `cache`.
     """
     network = Discriminator(max_px=px, num_attrs=len(ATTRIBUTES), base=256, cap=64)
     if not cache.exists():

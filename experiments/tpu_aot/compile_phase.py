@@ -5,7 +5,6 @@ python -m experiments.tpu_aot.compile_phase hq1024 2x4 64
 A process of its own, because libtpu takes over the process that loads it. `aot.py` starts one for every phase.
 """
 
-import dataclasses
 import functools
 import importlib
 import json
@@ -28,10 +27,9 @@ from fec_jax.train.run import Run
 
 
 def phase_of(name: str, px: int) -> tuple[Run, schedule.Phase]:
-    """A config's run as it would be on accelerators, and its last phase at `px`. name: of configs/, or dotted."""
+    """A config's run, and its last phase at `px`. name: of configs/, or dotted."""
     config = importlib.import_module(name if "." in name else f"configs.{name}").get_config()
     run = build.networks_only(config.to_dict(), tuple(config.attributes) or ATTRIBUTES)
-    run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))
     return run, next(phase for phase in reversed(run.phases) if phase.resolution_px == px)
 
 

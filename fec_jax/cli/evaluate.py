@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fec_jax.nets import vgg16
-
 if TYPE_CHECKING:
     from fec_jax.data.source import Source
     from fec_jax.masks.sets import MaskSet
-    from fec_jax.metrics.evaluation import Bench, Complete, Features, Judges
+    from fec_jax.metrics.evaluation import Bench, Judges, Subject
     from fec_jax.weights.format import Meta, Weights
 
 
@@ -29,6 +27,9 @@ def evaluate(
         str, typer.Option(help="Mask sets, by comma; folder:PATH for mask pictures of your own.")
     ] = "center,paper,lama-thick",
     resolution: Annotated[int | None, typer.Option(help="In px; must be the network's, which is the default.")] = None,
+    measure_at: Annotated[
+        int | None, typer.Option(metavar="PX", help="Average completions to this size first: sizes then compare.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many photos, the first ones.")] = None,
     inception: Annotated[
         Path | None, typer.Option(help="What experiments/port_inception.py wrote: adds FID, KID, P-IDS, U-IDS.")
@@ -56,28 +57,34 @@ def evaluate(
         raise UserError(
             "evaluate needs --weights, --data (what `fec prepare` wrote) and --out, a folder for the report"
         )
+    from fec_jax.metrics import judging
     from fec_jax.metrics.evaluation import Judges
 
     # Whatever is wrong with the input comes to light before anything is measured or written.
     _check_out(out, force)
     loaded, name, sha256 = _open(weights, resolution)
-    test, train = _photos(data, split, train_split, loaded.meta)
+    test, train, larger = _photos(data, split, train_split, loaded.meta, measure_at)
     sets = _mask_sets(masks, min(limit or len(test), len(test)), test.resolution_px, seed)
-    features, networks = _features(inception)
-    judges = Judges(_classifier(train), features)
+    features, networks = judging.features(inception)
+    judges = Judges(judging.classifiers(train, lambda text: typer.echo(text, err=True)), features)
     _make_folder(out)
-    _run(Setup(loaded, name, sha256, test, train, split, sets, judges, networks), controls, out)
+    _run(Setup(loaded, name, sha256, test, train, larger, split, sets, judges, networks), controls, out)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """All that an evaluation is made of; `networks`: what the protocol says of the networks that give features."""
+    """All that an evaluation is made of.
+
+    larger: the photos of `test` at the network's resolution, if that is not the one measured at. networks: what the
+    protocol says of the networks that give features.
+    """
 
     weights: "Weights"
     name: str
     sha256: str
     test: "Source"
     train: "Source"
+    larger: "Source | None"
     split: str
     sets: "Sequence[MaskSet]"
     judges: "Judges"
@@ -85,28 +92,27 @@ class Setup:
 
 
 def _run(setup: Setup, with_controls: bool, out: Path) -> None:
-    from fec_jax.metrics import controls, evaluation, protocol, report
+    from fec_jax.metrics import controls, evaluation, judging, protocol, report, subjects
     from fec_jax.metrics.latency import latency
+    from fec_jax.metrics.pooling import Pooled
     from fec_jax.weights.load import predictor
 
     meta, test, sets = setup.weights.meta, setup.test, setup.sets
     count, names = len(sets[0].masks), meta.attribute_names
     predict = predictor(setup.weights)
+    network = subjects.network(predict)
+    subject = Pooled(network, setup.larger) if setup.larger is not None else network
+    loss_networks = list(meta.loss_networks)
     skipped: dict[str, str] = {}
     with _progress(controls.steps(sets, len(names), with_controls)) as tick:
         bench = evaluation.Bench(test, count, setup.judges, tick)
-        results, areas, grids = _network_rows(bench, evaluation.network(predict), sets, skipped)
+        results, areas, grids = _network_rows(bench, subject, sets, skipped)
         control_rows = controls.control_rows(bench, setup.train, sets, skipped) if with_controls else {}
     for what, why in skipped.items():
         typer.echo(f"not measured: {what}: {why}", err=True)
-    classifier = setup.judges.classifier
     whole = report.assemble(
         facts=protocol.describe(setup.train, test, setup.split, count, sets, setup.networks),
-        data={
-            "name": test.name,
-            "license": test.license,
-            "classifier_sha256": classifier.sha256 if classifier else None,
-        },
+        data={"name": test.name, "license": test.license},
         weights={
             "name": setup.name,
             "sha256": setup.sha256,
@@ -114,7 +120,9 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
             "attribute_names": list(names),
             "data": dict(meta.data),
             "kimg": meta.training.get("kimg"),
+            "loss_networks": loss_networks,
         },
+        judges=judging.describe(bench, loss_networks),
         results=results,
         by_hole_area=areas,
         controls=control_rows,
@@ -128,18 +136,18 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
 
 
 def _network_rows(
-    bench: "Bench", complete: "Complete", sets: "Sequence[MaskSet]", skipped: dict[str, str]
+    bench: "Bench", subject: "Subject", sets: "Sequence[MaskSet]", skipped: dict[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """By mask set: figures, and figures by hole area; by file name: rows of grids."""
     from fec_jax.metrics import evaluation, report
 
     results, areas, grids = {}, {}, {}
     for masks in sets:
-        measured = evaluation.measure(bench, complete, masks)
+        measured = evaluation.measure(bench, subject, masks)
         results[masks.name] = evaluation.figures(bench, measured, skipped)
         areas[masks.name] = evaluation.by_hole_area(measured, masks)
         for kind, chosen in report.pick(measured.per_image["lpips"]).items():
-            grids[report.grid_name(masks.name, kind)] = report.grid_rows(complete, bench.source, masks, chosen)
+            grids[report.grid_name(masks.name, kind)] = report.grid_rows(subject, bench.source, masks, chosen)
     return results, areas, grids
 
 
@@ -174,15 +182,25 @@ def _fingerprint(weights: "Weights") -> str:
     return sha.hexdigest()
 
 
-def _photos(data: Path, split: str, train_split: str, meta: "Meta") -> tuple["Source", "Source"]:
-    """The photos to measure on and those to learn from."""
+def _photos(
+    data: Path, split: str, train_split: str, meta: "Meta", measure_at: int | None
+) -> tuple["Source", "Source", "Source | None"]:
+    """The photos to measure on and those to learn from; and the former at the network's size, if that is another."""
     from fec_jax.data.source import open_source
+    from fec_jax.metrics import pooling
+    from fec_jax.nets.vgg16 import SMALLEST_PX
     from fec_jax.types import UserError
 
     if split == train_split:
         raise UserError(f"--split and --train-split are both {split!r}: figures would be of known photos")
-    test, train = (open_source(data, meta.resolution_px, one, meta.attribute_names) for one in (split, train_split))
-    return test, train
+    own = meta.resolution_px
+    px = own if measure_at is None else measure_at
+    pooling.check(px, own, SMALLEST_PX)
+    larger = open_source(data, own, split, meta.attribute_names) if px != own else None
+    test, train = (open_source(data, px, one, meta.attribute_names) for one in (split, train_split))
+    if larger is not None:
+        pooling.check_same(test, larger)
+    return test, train, larger
 
 
 def _mask_sets(names: str, count: int, px: int, seed: int) -> "list[MaskSet]":
@@ -197,34 +215,6 @@ def _mask_sets(names: str, count: int, px: int, seed: int) -> "list[MaskSet]":
         if called.count(name) > 1:
             raise UserError(f"--masks names {name} twice: give each set once, and folders of different names")
     return [mask_sets.make(one, count, px, seed) for one in wanted]
-
-
-def _features(inception: Path | None) -> tuple[dict[str, "Features"], dict[str, Any]]:
-    """Feature functions by the suffix of the metrics' names, and what the protocol says of their networks."""
-    from fec_jax.metrics import perceptual
-    from fec_jax.weights import published
-
-    features: dict[str, Any] = {"vgg16": perceptual.vgg_features}
-    networks = {"vgg16": {"sha256": published.SHA256, "size": vgg16.BLOCKS[-1][1]}}
-    if inception is not None:
-        from fec_jax.metrics.inception import WIDTH, Inception
-
-        network = Inception.load(inception)
-        features[""] = network.features
-        networks["inception"] = {"sha256": network.sha256, "size": WIDTH}
-    return features, networks
-
-
-def _classifier(train: "Source") -> Any:
-    """Fitted to the attributes of `train`; None if it has none."""
-    from fec_jax.data.source import load_to_fit
-    from fec_jax.metrics import attributes
-
-    if not train.attribute_names:
-        return None
-    photos, labels = load_to_fit(train)
-    typer.echo(f"classifier: learning {labels.shape[1]} attributes from {len(photos)} photos", err=True)
-    return attributes.fit(photos, labels, train.attribute_names)
 
 
 def _check_out(out: Path, force: bool) -> None:

@@ -56,7 +56,10 @@ def _touched_rows(hole: Bool[np.ndarray, "h w"], rows: int) -> Bool[np.ndarray, 
 
 
 def area(x: Num[np.ndarray, "h w"] | Bool[np.ndarray, "h w"], size_px: int) -> Float[np.ndarray, "{size_px} {size_px}"]:
-    """Mean over the area of each new pixel: average pooling where the sides divide, its continuation elsewhere."""
+    """Mean over the area of each new pixel: average pooling where the sides divide, its continuation elsewhere.
+
+    Pillow's BOX is something else: it counts a pixel that lies in two new ones wholly to that which has its centre.
+    """
     return _area_rows(_area_rows(x, size_px).T, size_px).T.astype(np.float32)
 
 

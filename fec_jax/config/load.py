@@ -101,7 +101,7 @@ def _change(config: ConfigDict, change: str) -> None:
     try:
         value = _value(text, now)
     except (ValueError, SyntaxError):
-        raise UserError(f"config.{key} cannot be {text!r}: it is of type {type(now).__name__}, now {now!r}") from None
+        raise UserError(f"config.{key}={text}: it must be of type {type(now).__name__}, as {now!r} is") from None
     config.update_from_flattened_dict({key: value})
 
 

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any, get_args
 
-import jax
-
 from fec_jax.config.keys import Keys
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
@@ -84,7 +82,6 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         flip_shift=_flip_shift(keys, names),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
-        feature_chunk_pixels=2 * 64**2 if jax.default_backend() == "cpu" else None,
     )
 
 

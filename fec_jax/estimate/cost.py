@@ -5,6 +5,7 @@ lowered program (nothing is compiled, no chip is needed), over the device's publ
 user states. For this machine: the step of every resolution is compiled and timed.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -18,6 +19,7 @@ import numpy as np
 from fec_jax import schedule
 from fec_jax.estimate import memory
 from fec_jax.estimate.devices import DEVICES, HERE, parse_device
+from fec_jax.nets import cpu
 from fec_jax.train import parallel, steps
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
@@ -62,7 +64,8 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
         phase = phases[-1]
         images = phase.end_nimg - phases[0].start_nimg
         flops, moved = step_cost(run, phase, phase.batch // count)
-        needed = memory.step_bytes(_unchunked(run), phase, count)
+        with contextlib.nullcontext() if device == HERE else cpu.textbook():
+            needed = memory.step_bytes(run, phase, count)
         if device == HERE:
             seconds = measured_step(run, phase)
         else:
@@ -79,12 +82,13 @@ def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False
     D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step; the pass through D that
     measures shares every `shares_every` steps, not at all. at_most: of a step that has both.
     """
-    whole = _unchunked(run).recipe_of(phase)
+    whole = run.recipe_of(phase)
     args, mesh = memory.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
 
     def cost(recipe: steps.Recipe) -> np.ndarray:
         step = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
-        analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
+        with cpu.textbook():  # what accelerators run; of the rounds of a loop XLA would count one
+            analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
         return np.array([analysis["flops"], analysis["bytes accessed"]])
 
     if at_most:
@@ -162,8 +166,3 @@ def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable
             f"does not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
             f"{', '.join(too_large)}; lower config.batch there"
         )
-
-
-def _unchunked(run: Run) -> Run:
-    """On a CPU the feature loss goes through the batch in a loop, whose rounds XLA would count as one."""
-    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, feature_chunk_pixels=None))

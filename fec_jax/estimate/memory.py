@@ -17,7 +17,8 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
     """Expected memory of a training step on one of `devices`: most bytes alive at once in the traced program.
 
     Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away and needs
-    workspace of its own; the log gives what a device really used.
+    workspace of its own; the log gives what a device really used. Of this machine's kind of device; within
+    `cpu.textbook`, of an accelerator.
     """
     args = step_shapes(run, phase, phase.batch // devices)
     step = functools.partial(steps.train_step, run.recipe_of(phase), phase.resolution_px, parallel.AXIS)
@@ -64,7 +65,12 @@ def _variables(atoms: Iterable[core.Var | core.Literal]) -> list[core.Var]:
 
 
 def _inner(equation: core.JaxprEqn) -> Iterator[core.Jaxpr]:
-    for value in equation.params.values():
+    values = equation.params.values()
+    if platforms := equation.params.get("branches_platforms"):  # one form for CPUs, one for all others
+        here = jax.default_backend()
+        own = [here in names if names else False for names in platforms]
+        values = [equation.params["branches"][own.index(True) if any(own) else -1]]
+    for value in values:
         for item in value if isinstance(value, tuple | list) else (value,):
             if isinstance(item, core.ClosedJaxpr):
                 yield item.jaxpr

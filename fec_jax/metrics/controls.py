@@ -6,41 +6,42 @@ import numpy as np
 
 from fec_jax.data.source import Source, load_to_fit
 from fec_jax.masks.sets import MaskSet
-from fec_jax.metrics import baselines, evaluation
-from fec_jax.metrics.evaluation import Bench, Complete, Figures, Measured, Wishes
+from fec_jax.metrics import baselines, evaluation, subjects
+from fec_jax.metrics.evaluation import Bench, Figures, Measured, Wishes
+from fec_jax.metrics.subjects import Complete
 from fec_jax.types import HostAttrs, HostImages
 
 FORMULAS = ("telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
 
 
-def subjects(train: HostImages) -> dict[str, Complete]:
+def formulas(train: HostImages) -> dict[str, Complete]:
     """The photo itself, two ways to continue the context inwards, and three ways to remember the training photos."""
     fitted = {
         "mean_face": baselines.MeanFace.fit(train),
         "nearest_face": baselines.NearestFace.fit(train),
         "pca_regression": baselines.PcaRegression.fit(train),
     }
-    formulas: dict[str, Callable] = {"telea": baselines.telea, "navier_stokes": baselines.navier_stokes, **fitted}
-    return {"real": evaluation.itself} | {name: evaluation.ignoring_wishes(of) for name, of in formulas.items()}
+    found: dict[str, Callable] = {"telea": baselines.telea, "navier_stokes": baselines.navier_stokes, **fitted}
+    return {"real": subjects.itself} | {name: subjects.ignoring_wishes(of) for name, of in found.items()}
 
 
 def control_rows(
     bench: Bench, train: Source, mask_sets: Sequence[MaskSet], skipped: dict[str, str] | None = None
 ) -> dict[str, dict[str, Figures]]:
-    """{control: {mask set: figures}}. The classifier judges the photos themselves, the ceiling of what is kept, and
+    """{control: {mask set: figures}}. The classifiers judge the photos themselves, the ceiling of what is kept, and
     what is `granted`, the ceiling of flips.
 
     `real_halves` has the distribution metrics between every second photo and the others, under "none" for a mask set.
     """
     rows: dict[str, dict[str, Figures]] = {}
     photos, labels = load_to_fit(train)
-    for name, complete in subjects(photos).items():
+    for name, complete in formulas(photos).items():
         wishes: Wishes = "ignored" if name == "real" else "unjudged"
         rows[name] = {}
         for mask_set in mask_sets:
             measured = evaluation.measure(bench, complete, mask_set, wishes)
             rows[name][mask_set.name] = evaluation.figures(bench, measured, skipped)
-    if bench.judges.classifier is not None:
+    if bench.judges.classifiers:
         rows["granted"] = {mask_set.name: granted(bench, photos, labels, mask_set) for mask_set in mask_sets}
     halves: Figures = {}
     for suffix, of_photos in bench.real_features.items():
@@ -49,30 +50,27 @@ def control_rows(
 
 
 def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskSet) -> Figures:
-    """attribute_flipped/NAME, as in `evaluation.measure`, of flips that are granted beyond doubt.
+    """attribute_flipped_SUFFIX/NAME, as in `evaluation.measure`, of flips that are granted beyond doubt.
 
     The hole is filled with a real face that has what is asked for, the nearest by context of the labelled `photos` that
-    have it. Where the classifier does not see the wish in these, it looks at what lies outside the hole. Wishes that
-    none of the photos has are left out.
+    have it. Where a classifier does not see the wish in these, it looks at what lies outside the hole. Wishes that none
+    of the photos has are left out.
     """
-    classifier = bench.judges.classifier
-    if classifier is None:
-        return {}
-    parts = []
+    parts: list[dict[str, np.ndarray]] = []
     for rows in bench.chunks():
         (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
-        columns = []
-        for i, wanted in enumerate(1 - attrs.T):
+        part = {}
+        for i, (name, wanted) in enumerate(zip(bench.source.attribute_names, 1 - attrs.T, strict=True)):
             completed, has = real.copy(), labels[:, i]
             for value in np.intersect1d(wanted, has):
                 asked = wanted == value
                 completed[asked] = baselines.NearestFace.fit(photos[has == value])(real[asked], mask[asked])
-            agrees = (classifier.logits(completed)[:, i] > 0) == (wanted == 1)
-            columns.append(np.where(np.isin(wanted, has), agrees, np.nan))
+            for suffix, classifier in bench.judges.classifiers.items():
+                agrees = (classifier.logits(completed)[:, i] > 0) == (wanted == 1)
+                part[f"attribute_flipped_{suffix}/{name}"] = np.where(np.isin(wanted, has), agrees, np.nan)
             bench.tick(len(real))
-        parts.append(np.stack(columns, axis=1))
-    names = [f"attribute_flipped/{name}" for name in bench.source.attribute_names]
-    per_image = dict(zip(names, np.concatenate(parts).T, strict=True))
+        parts.append(part)
+    per_image = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return evaluation.figures(bench, Measured(per_image, {}))
 
 

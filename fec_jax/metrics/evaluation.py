@@ -10,42 +10,40 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
-from fec_jax import images
 from fec_jax.data.source import Source
-from fec_jax.masks import holes
 from fec_jax.masks.sets import MaskSet, bins
 from fec_jax.metrics import distribution, perceptual
 from fec_jax.metrics.attributes import Classifier
+from fec_jax.metrics.backbones import Features
 from fec_jax.metrics.heldout import Predict
 from fec_jax.metrics.limits import LIMITS
 from fec_jax.metrics.pixel import PIXEL
+from fec_jax.metrics.pooling import Pooled
+from fec_jax.metrics.subjects import Complete, network
 from fec_jax.nets import vgg16
 from fec_jax.types import HostAttrs, HostImages, HostMasks, UserError
 
 CHUNK_BYTES = 2**27
 
-Complete = Callable[[HostImages, HostMasks, HostAttrs], HostImages]
-"""(real, mask, wanted_attrs) -> completed. Nothing under the mask may reach the result but for `real` itself."""
-Features = Callable[[HostImages], Float32[np.ndarray, "n d"]]
+Subject = Complete | Pooled
 Figures = dict[str, dict[str, float | int | None]]
 """{metric: {"mean", "std", "n"}}; mean and std are None where no image has the figure."""
 Wishes = Literal["flipped", "ignored", "unjudged"]
-"""What becomes of wishes: each attribute is flipped in turn; the subject knows none; the classifier is not asked."""
+"""What becomes of wishes: each attribute is flipped in turn; the subject knows none; no classifier is asked."""
 
 
 @dataclass(frozen=True)
 class Judges:
     """What looks at completions beside formulas.
 
-    classifier: says which attributes a face has; None: no attribute figures. features: for the distribution metrics, by
-    the suffix of their names ("vgg16", "" for Inception).
+    By the suffix of the figures' names ("alex", "vgg16", "" for Inception). classifiers: say which attributes a face
+    has; features: for the distribution metrics.
     """
 
-    classifier: Classifier | None = None
+    classifiers: Mapping[str, Classifier] = field(default_factory=dict)
     features: Mapping[str, Features] = field(default_factory=dict)
 
 
@@ -68,11 +66,13 @@ class Bench:
         return {name: np.concatenate([of[name](self.source.load(rows)[0]) for rows in self.chunks()]) for name in of}
 
     @cached_property
-    def real_shows(self) -> Bool[np.ndarray, "n a"]:
-        """Which attributes the classifier sees in the photos; none without a classifier."""
-        if self.judges.classifier is None:
-            return np.zeros((self.count, 0), bool)
-        return np.concatenate([self.judges.classifier.logits(self.source.load(rows)[0]) > 0 for rows in self.chunks()])
+    def real_shows(self) -> dict[str, Bool[np.ndarray, "n a"]]:
+        """Which attributes each classifier sees in the photos, by suffix."""
+        of = self.judges.classifiers
+        return {
+            name: np.concatenate([of[name].logits(self.source.load(rows)[0]) > 0 for rows in self.chunks()])
+            for name in of
+        }
 
     def chunks(self) -> Iterator[range]:
         """The photos, some at a time."""
@@ -89,30 +89,6 @@ class Measured:
     features: dict[str, Float32[np.ndarray, "n d"]]
 
 
-def network(predict: Predict, batch: int = 16) -> Complete:
-    """A generator as a subject. It sees the masked photo only; batches have one size, so it compiles once."""
-
-    def complete(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
-        done = []
-        for index, new in images.batches(len(real), batch):
-            x, m = images.to_float(real[index]), jnp.asarray(mask[index])
-            fake = predict(holes.cut(x, m), m, jnp.asarray(wanted[index], jnp.float32))
-            done.append(np.asarray(images.to_uint8(holes.paste(fake, x, m)))[:new])
-        return np.concatenate(done)
-
-    return complete
-
-
-def ignoring_wishes(complete: Callable[[HostImages, HostMasks], HostImages]) -> Complete:
-    """A baseline, which knows nothing of attributes, as a subject."""
-    return lambda real, mask, wanted: complete(real, mask)
-
-
-def itself(real: HostImages, mask: HostMasks, wanted: HostAttrs) -> HostImages:
-    """The photo as its own completion: the best that any figure can be, and the classifier's ceiling."""
-    return real
-
-
 def per_image(completed: HostImages, real: HostImages, mask: HostMasks) -> dict[str, Float64[np.ndarray, " n"]]:
     """Every figure of a completion and its photo. NaN: does not apply to this image."""
     figures = {name: metric(completed, real, mask) for name, metric in (PIXEL | LIMITS).items()}
@@ -122,49 +98,51 @@ def per_image(completed: HostImages, real: HostImages, mask: HostMasks) -> dict[
     }
 
 
-def measure(bench: Bench, complete: Complete, mask_set: MaskSet, wishes: Wishes = "flipped") -> Measured:
-    """Measures one subject. Its figures, besides those of `per_image`, are the classifier's:
+def completions(
+    subject: Subject, rows: Sequence[int], real: HostImages, mask: HostMasks, wanted: HostAttrs
+) -> HostImages:
+    """What a subject makes of the photos `real`, which are the rows of the bench's source."""
+    return subject.of_rows(rows, real, mask, wanted) if isinstance(subject, Pooled) else subject(real, mask, wanted)
 
-    attribute_kept/NAME      1 if it sees the photo's own label in the completion that was to keep it
-    unflipped_change/NAME    1 if it sees another label in the completion, nothing flipped, than in the photo
-    attribute_flipped/NAME   1 if it sees the opposite of the label where that, and nothing else, was asked for
-    flip_change/NAME         mean absolute difference in the hole, 0..1, between flipped and unflipped completion
+
+def measure(bench: Bench, subject: Subject, mask_set: MaskSet, wishes: Wishes = "flipped") -> Measured:
+    """Measures one subject. Its figures, besides those of `per_image`, are the classifiers', each with its own SUFFIX:
+
+    attribute_kept_SUFFIX/NAME      1 if it sees the photo's own label in the completion that was to keep it
+    unflipped_change_SUFFIX/NAME    1 if it sees another label in the completion, nothing flipped, than in the photo
+    attribute_flipped_SUFFIX/NAME   1 if it sees the opposite of the label where that, and nothing else, was asked for
+    flip_change/NAME    mean absolute difference in the hole, 0..1, between flipped and unflipped completion
     """
-    classifier = bench.judges.classifier if wishes != "unjudged" else None
+    classifiers = bench.judges.classifiers if wishes != "unjudged" else {}
+    names = bench.source.attribute_names if classifiers else ()
     parts: list[dict[str, np.ndarray]] = []
     features: dict[str, list[np.ndarray]] = {name: [] for name in bench.judges.features}
     for rows in bench.chunks():
         (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
-        kept = complete(real, mask, attrs)
+        kept = completions(subject, rows, real, mask, attrs)
         part = per_image(kept, real, mask)
         for name, of in bench.judges.features.items():
             features[name].append(of(kept))
         bench.tick(len(real))
-        if classifier is not None:
-            names = bench.source.attribute_names
-            part |= _kept(classifier.logits(kept) > 0, attrs, bench.real_shows[rows.start : rows.stop], names)
-            if wishes == "ignored":  # the same face whatever is asked for
-                part |= {f"attribute_flipped/{name}": 1 - part[f"attribute_kept/{name}"] for name in names}
-            for i, name in enumerate(names if wishes == "flipped" else ()):
-                wanted = flipped(attrs, i)
-                completed = complete(real, mask, wanted)
+        for suffix, classifier in classifiers.items():
+            shows, in_photo = classifier.logits(kept) > 0, bench.real_shows[suffix][rows.start : rows.stop]
+            for i, name in enumerate(names):
+                agrees = (shows[:, i] == (attrs[:, i] == 1)).astype(np.float64)
+                part[f"attribute_kept_{suffix}/{name}"] = agrees
+                part[f"unflipped_change_{suffix}/{name}"] = (shows[:, i] != in_photo[:, i]).astype(np.float64)
+                if wishes == "ignored":  # the same face whatever is asked for
+                    part[f"attribute_flipped_{suffix}/{name}"] = 1 - agrees
+        for i, name in enumerate(names if wishes == "flipped" else ()):
+            wanted = flipped(attrs, i)
+            completed = completions(subject, rows, real, mask, wanted)
+            for suffix, classifier in classifiers.items():
                 agrees = (classifier.logits(completed)[:, i] > 0) == (wanted[:, i] == 1)
-                part[f"attribute_flipped/{name}"] = agrees.astype(np.float64)
-                part[f"flip_change/{name}"] = PIXEL["l1_hole"](completed, kept, mask)
-                bench.tick(len(real))
+                part[f"attribute_flipped_{suffix}/{name}"] = agrees.astype(np.float64)
+            part[f"flip_change/{name}"] = PIXEL["l1_hole"](completed, kept, mask)
+            bench.tick(len(real))
         parts.append(part)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Measured(joined, {name: np.concatenate(x) for name, x in features.items()})
-
-
-def _kept(
-    shows: Bool[np.ndarray, "b a"], attrs: HostAttrs, real_shows: Bool[np.ndarray, "b a"], names: Sequence[str]
-) -> dict[str, Float64[np.ndarray, " b"]]:
-    found = {}
-    for i, name in enumerate(names):
-        found[f"attribute_kept/{name}"] = (shows[:, i] == (attrs[:, i] == 1)).astype(np.float64)
-        found[f"unflipped_change/{name}"] = (shows[:, i] != real_shows[:, i]).astype(np.float64)
-    return found
 
 
 def flipped(attrs: HostAttrs, i: int) -> HostAttrs:
@@ -183,7 +161,7 @@ def summary(values: Float[np.ndarray, " n"]) -> dict[str, float | int | None]:
 
 
 def figures(bench: Bench, measured: Measured, skipped: dict[str, str] | None = None) -> Figures:
-    """Every figure of a subject, means over attributes (`attribute_kept/mean` ...) and distribution metrics included.
+    """Every figure of a subject, with means over attributes (`attribute_kept_alex/mean` ...) and distribution metrics.
 
     A metric that has too few images is left out; `skipped` is told why.
     """

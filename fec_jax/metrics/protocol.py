@@ -1,7 +1,8 @@
 """What an evaluation was of: everything that changes its figures, in one block with a hash over it.
 
 Two reports may be compared only if their hashes agree. Not in it, but beside it in a report: the weights, which are
-what is compared; the software's versions; the data's name, for the same photos may lie in a folder of another name.
+what is compared, whatever the size of their images (`measured_at_px` is that of what was measured); the software's
+versions; the data's name, for the same photos may lie in a folder of another name.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from flax.traverse_util import flatten_dict
 from fec_jax.data.source import Source
 from fec_jax.masks.sets import MaskSet
 
-VERSION = 1
+VERSION = 2
 """Of the way figures are computed. Raised whenever any of them would come out differently."""
 
 
@@ -43,9 +44,10 @@ def describe(
             "fitted_on_sha256": fingerprint(train, len(train)),
         },
         "attributes": list(test.attribute_names),
-        "resolution_px": test.resolution_px,
+        "measured_at_px": test.resolution_px,
         "masks": {masks.name: {"version": masks.version, "sha256": masks.sha256} for masks in mask_sets},
-        "resize": "none: photos as `fec prepare` averaged them, masks drawn for this resolution",
+        "resize": "photos as `fec prepare` averaged them to this size, masks drawn for it; larger completions, under "
+        "these masks enlarged, averaged to it",
         "codec": "none: 8-bit RGB, the hole pasted into the photo",
         "features": {name: dict(facts) for name, facts in features.items()},
     }

@@ -15,15 +15,21 @@ from jaxtyping import Float64, UInt8
 from fec_jax.data.source import Source
 from fec_jax.io.pictures import one_line
 from fec_jax.masks.sets import MaskSet
-from fec_jax.metrics import protocol
-from fec_jax.metrics.evaluation import Complete, flipped
+from fec_jax.metrics import judging, protocol
+from fec_jax.metrics.backbones import BACKBONES
+from fec_jax.metrics.evaluation import Subject, completions, flipped
 from fec_jax.types import UserError
 
 DIGITS = 6
 """Significant digits of a figure: more than two runs on different machines agree in."""
 PACKAGES = ("fec-jax", "jax", "jaxlib", "numpy", "scikit-learn", "scikit-image", "opencv-python-headless")
 MAIN = ("psnr_hole", "l1_hole", "ssim_hole", "lpips", "lpips_alex", "seam", "symmetry", "texture")
-DISTRIBUTION = ("fid", "kid", "p_ids", "u_ids", "fd_vgg16", "kid_vgg16", "p_ids_vgg16", "u_ids_vgg16")
+_DISTANCES = tuple(f"{name}_{suffix}" for suffix in BACKBONES for name in ("fd", "kid", "p_ids", "u_ids"))
+DISTRIBUTION = ("fid", "kid", "p_ids", "u_ids", *_DISTANCES)
+SPLITS = (
+    "not the test split. Choose weights and settings by such figures; report others, of photos that chose nothing.",
+    "figures to report, once. Weights and settings that were chosen by them make them too good.",
+)
 PICKED = ("best", "median", "worst")
 READING = (
     "psnr_hole, ssim_hole: higher is better; l1_hole, lpips (by VGG16), lpips_alex (by AlexNet) and the distances fd, "
@@ -46,6 +52,7 @@ def assemble(
     facts: Mapping[str, Any],
     data: Mapping[str, Any],
     weights: Mapping[str, Any],
+    judges: Mapping[str, Any],
     results: Mapping[str, Any],
     by_hole_area: Mapping[str, Any],
     controls: Mapping[str, Any],
@@ -57,6 +64,7 @@ def assemble(
         "protocol": dict(facts),
         "data": dict(data),
         "weights": dict(weights),
+        "judges": rounded(judges),
         "results": rounded(results),
         "by_hole_area": rounded(by_hole_area),
         "controls": rounded(controls),
@@ -118,17 +126,20 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     """The same for people."""
     facts, data, weights, controls = (report[name] for name in ("protocol", "data", "weights", "controls"))
     count, split = facts["data"]["photos"], facts["data"]["split"]
+    own, px = weights["resolution_px"], facts["measured_at_px"]
     lines = [
         "# Evaluation",
         "",
         f"{weights['name']}, SHA-256 `{weights['sha256']}`, on {count} photos of split `{split}` of {data['name']}, "
-        f"{facts['resolution_px']} px. Protocol `{facts['hash']}`: reports compare only if it is the same.",
+        f"{px} px{f' (completed at {own} px, averaged)' if own != px else ''}. "
+        f"Protocol `{facts['hash']}`: reports compare only if it is the same.",
+        "",
+        f"Split `{split}`: {SPLITS[split == 'test']}",
         "",
     ]
     for masks, results in report["results"].items():
         lines += [f"## Masks: {masks}", "", *_main_table(masks, results, controls), ""]
-        beside = {name: controls.get(name, {}).get(masks) or {} for name in ("real", "granted")}
-        lines += _attribute_table(masks, facts["attributes"], results, **beside)
+        lines += judging.tables(masks, facts["attributes"], report)
         areas = report["by_hole_area"].get(masks, {})
         if len(areas) > 1:
             lines += ["By share of the image that is hole:", "", *_area_table(areas), ""]
@@ -151,32 +162,6 @@ def _main_table(masks: str, results: Mapping[str, Any], controls: Mapping[str, A
     return lines
 
 
-def _attribute_table(
-    masks: str, names: Sequence[str], results: Mapping[str, Any], real: Mapping[str, Any], granted: Mapping[str, Any]
-) -> list[str]:
-    if not any(f"attribute_kept/{name}" in results for name in names):
-        return []
-    lines = [
-        f"Flips judged under the masks `{masks}`: the share of completions, in percent, in which the independent",
-        "classifier sees what was asked for. *Ceiling*: what it sees rightly in the photos themselves. *Ignored*: what",
-        "it would see flipped if the network ignored the wish. *Granted*: in holes filled from the most fitting real",
-        "face that has what was asked for. Outside the hole no flip can change anything.",
-        "",
-        "| attribute | flipped | ignored | granted | kept | ceiling | hole changed by the flip (0..1) |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name in (*names, "mean"):
-        cells = [_percent(results.get(f"attribute_flipped/{name}"))]
-        cells.append(_percent(real.get(f"attribute_flipped/{name}")) if real else "")
-        cells.append(_percent(granted.get(f"attribute_flipped/{name}")) if granted else "")
-        cells.append(_percent(results.get(f"attribute_kept/{name}")))
-        cells.append(_percent(real.get(f"attribute_kept/{name}")) if real else "")
-        change = results.get(f"flip_change/{name}")
-        cells.append(_text(change["mean"]) if change else "")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
-
-
 def _area_table(areas: Mapping[str, Any]) -> list[str]:
     columns = [name for name in MAIN if any(name in figures for figures in areas.values())]
     lines = ["| hole | photos | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
@@ -189,7 +174,7 @@ def _area_table(areas: Mapping[str, Any]) -> list[str]:
 def _notes(report: Mapping[str, Any]) -> list[str]:
     facts = report["protocol"]
     lines = [f"- Not measured: {what}: {why}" for what, why in report["skipped"].items()]
-    lines.append(f"- {READING}")
+    lines += [f"- {READING}", *judging.notes(report)]
     count = facts["data"]["photos"]
     for name, of in facts["features"].items():
         suffix = "" if name == "inception" else f"_{name}"
@@ -236,14 +221,14 @@ def grids_of(path: Path) -> set[str]:
 
 
 def grid_rows(
-    complete: Complete, source: Source, mask_set: MaskSet, chosen: Sequence[int]
+    subject: Subject, source: Source, mask_set: MaskSet, chosen: Sequence[int]
 ) -> UInt8[np.ndarray, "r c h w 3"]:
     """A row per photo: real, masked, completed, and completed with each attribute flipped."""
     real, attrs = source.load(chosen)
     mask = mask_set.masks[list(chosen)]
     masked = np.where(mask > 0.5, np.uint8(128), real)
     wishes = [attrs, *(flipped(attrs, i) for i in range(attrs.shape[1]))]
-    return np.stack([real, masked, *(complete(real, mask, wanted) for wanted in wishes)], axis=1)
+    return np.stack([real, masked, *(completions(subject, chosen, real, mask, wanted) for wanted in wishes)], axis=1)
 
 
 def grid_titles(names: Sequence[str]) -> list[str]:
@@ -259,10 +244,6 @@ def _text(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
-
-
-def _percent(figure: Mapping[str, Any] | None) -> str:
-    return "-" if not figure or figure["mean"] is None else f"{100 * figure['mean']:.0f}"
 
 
 def _version(name: str) -> str | None:

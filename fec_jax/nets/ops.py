@@ -1,12 +1,6 @@
-"""What the layers compute, in forms that are fast on every backend: the numbers are those of the textbook forms.
-
-XLA:CPU sums over pixels slowly (it splits a long sum into short ones, for accuracy, and passes over memory several
-times), but multiplies matrices at the machine's full rate. So on CPUs sums over pixels are matrix products with ones,
-in short pieces for the same accuracy. Elsewhere they are left to XLA.
-"""
+"""What the layers compute, as a textbook has it. `cpu` has the forms that run in their place on CPUs."""
 
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -14,69 +8,41 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fec_jax import images
+from fec_jax.nets import cpu
 
 EPSILON = 1e-5
-NHWC = ("NHWC", "HWIO", "NHWC")
 MANY_PIXELS = 2048
 """With fewer, adding up a kernel's taps takes longer than what it saves."""
-PIECE = 2048
-"""Most pixels that are added up in one go."""
-FEW = 16
-"""Channels that are no more than a processor's vector holds."""
-WIDE = 64
-"""Channels that are added up side by side."""
 
 
-@jax.custom_vjp
+def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"], padding: str = "SAME") -> Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@cpu.instead(cpu.conv3x3)
 def conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """The convolution with zeros around the image. It can be differentiated backwards, as often as one likes."""
-    c, d = kernel.shape[2:]
-    if d <= 4 and c >= 16:
-        return lax.platform_dependent(x, kernel, cpu=_conv_to_few, default=_conv)
-    if c <= FEW and d <= FEW:
-        return lax.platform_dependent(x, kernel, cpu=_conv_side_by_side, default=_conv)
+    """The convolution with zeros around the image."""
     return _conv(x, kernel)
 
 
-def _conv3x3_forward(x, kernel):
-    return conv3x3(x, kernel), (x, kernel)
+@cpu.instead(cpu.frozen_conv3x3)
+def frozen_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
+    """`conv3x3` with a kernel that does not learn: the gradient goes to `x` alone.
 
-
-def _conv3x3_backward(kept, g):
-    x, kernel = kept
-    # The transpose of a 3 x 3 convolution is one with the kernel turned round.
-    of_kernel = jax.vjp(functools.partial(_conv, x), kernel)[1](g)[0]
-    return conv3x3(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3)), of_kernel
-
-
-conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward)
-
-
-def _conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"]) -> Float[Array, "b h w d"]:
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=NHWC)
-
-
-def _conv_side_by_side(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """Two or four neighbours of a row at once, from all that they see: more operations, on vectors of useful length."""
-    (b, h, w), (c, d) = x.shape[:3], kernel.shape[2:]
-    n = math.gcd(w, 2 if d > FEW // 2 else 4)
-    wide = jnp.stack([jnp.pad(kernel, ((0, 0), (i, n - 1 - i), (0, 0), (0, 0))) for i in range(n)], axis=3)
-    y = lax.conv_general_dilated(x, wide.reshape(3, n + 2, c, n * d), (1, n), ((1, 1), (1, 1)), dimension_numbers=NHWC)
-    return y.reshape(b, h, w, d)
-
-
-def _conv_to_few(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """From many channels to a few: first a matrix product for all nine taps, then their sum. Four times as fast."""
-    b, h, w, c = x.shape
-    taps = x.reshape(-1, c) @ kernel.transpose(2, 0, 1, 3).reshape(c, -1)
-    taps = jnp.pad(taps.reshape(b, h, w, 3, 3, -1), ((0, 0), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)))
-    # Tap (i, j) looks at the pixel i - 1 further down and j - 1 further right.
-    return sum((taps[:, i : i + h, j : j + w, i, j] for i in range(3) for j in range(3)), jnp.zeros((), x.dtype))
+    On CPUs it may differ by some 1e-5 of the largest value.
+    """
+    return conv3x3(x, lax.stop_gradient(kernel))
 
 
 def conv1x1(x: Float[Array, "b h w c"], kernel: Float[Array, "1 1 c d"]) -> Float[Array, "b h w d"]:
     """Every pixel by itself."""
     return _conv(x, kernel)
+
+
+@cpu.instead(cpu.with_channel)
+def with_channel(x: Float[Array, "b h w c"], y: Float[Array, "b h w 1"]) -> Float[Array, "b h w _"]:
+    """`y` as one more channel of `x`, the last."""
+    return jnp.concatenate([x, y], axis=-1)
 
 
 def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b 2*h 2*w d"]:
@@ -104,33 +70,20 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
         ]
     )
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    y = lax.conv_general_dilated(padded, four.reshape(2, 2, c, -1), (1, 1), "VALID", dimension_numbers=NHWC)
-    y = y.reshape(b, h + 1, w + 1, 2, 2, -1)
+    y = _conv(padded, four.reshape(2, 2, c, -1), "VALID").reshape(b, h + 1, w + 1, 2, 2, -1)
     rows = [jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in range(2)], axis=3) for p in range(2)]
     return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, -1)
 
 
+@cpu.instead(cpu.pixel_sum)
 def pixel_sum(x: Float[Array, "b h w c"]) -> Float[Array, "b c"]:
     """Sums over height and width, in float32 or better."""
-    if x.dtype != jnp.float32:
-        return jnp.sum(x, axis=(1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
-    return lax.platform_dependent(x, cpu=_by_products, default=lambda x: jnp.sum(x, axis=(1, 2)))
-
-
-def _by_products(x: Float[Array, "b h w c"]) -> Float[Array, "b c"]:
-    b, h, w, c = x.shape
-    piece = math.gcd(h * w, PIECE)
-    # Neighbours are added up side by side, as channels of a wider image: short vectors take several times as long.
-    side = math.gcd(piece, max(1, WIDE // c))
-    pieces = x.reshape(b, h * w // piece, piece // side, side * c)
-    # A batch of products, not one with a vector: for that XLA would transpose `pieces` first.
-    sums = jnp.einsum("bkp,bkpc->bkc", jnp.ones(pieces.shape[:3], x.dtype), pieces)
-    return sums.reshape(b, -1, c).sum(axis=1)
+    return jnp.sum(x, axis=(1, 2), dtype=jnp.promote_types(x.dtype, jnp.float32))
 
 
 @jax.custom_vjp
 def add_bias(x: Float[Array, "b h w c"], bias: Float[Array, " c"]) -> Float[Array, "b h w c"]:
-    """`x + bias`."""
+    """`x + bias`. Its gradient sums in float32, whatever the type of `x`."""
     return x + bias
 
 

@@ -13,7 +13,7 @@ from fec_jax import images
 from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruction
 from fec_jax.losses.total import TERMS
 from fec_jax.masks import holes
-from fec_jax.nets import vgg16
+from fec_jax.nets import cpu, vgg16
 from fec_jax.train import examples
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.recipe import Clock, Given, Recipe
@@ -62,12 +62,11 @@ def g_losses(
     def feat(x: Images) -> Float[Array, " some"]:
         seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
-        seen, asked, side = seen[:some], goal[:some], resolution_px
+        seen, asked = seen[:some], goal[:some]
         if 0 < recipe.feat_px < resolution_px:
             window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
-            seen, asked, side = _windows(seen, asked, window_keys, recipe.feat_px)
-        chunk = recipe.feature_chunk_pixels and max(1, recipe.feature_chunk_pixels // side**2)
-        return feature.of_images(_distance(recipe), given.vgg, seen, asked, chunk)
+            seen, asked = _windows(seen, asked, window_keys, recipe.feat_px)
+        return cpu.in_chunks(_distance(recipe))(given.vgg, seen, asked)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
@@ -114,18 +113,18 @@ def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | No
 
 def _windows(
     x: Images, y: Images, keys: Key[Array, " b"], side_px: int
-) -> tuple[Float[Array, "b {side_px} {side_px} 3"], Float[Array, "b {side_px} {side_px} 3"], int]:
-    """The same square of both images of each pair, anywhere; and its side."""
+) -> tuple[Float[Array, "b {side_px} {side_px} 3"], Float[Array, "b {side_px} {side_px} 3"]]:
+    """The same square of both images of each pair, anywhere."""
 
     def one(x: Float[Array, "h h 3"], y: Float[Array, "h h 3"], key: Key[Array, ""]) -> tuple[Array, Array]:
         top, left = jax.random.randint(key, (2,), 0, x.shape[0] - side_px + 1)
         x, y = (lax.dynamic_slice(image, (top, left, 0), (side_px, side_px, 3)) for image in (x, y))
         return x, y
 
-    return *jax.vmap(one)(x, y, keys), side_px
+    return jax.vmap(one)(x, y, keys)
 
 
-def _distance(recipe: Recipe) -> feature.Distance:
+def _distance(recipe: Recipe) -> cpu.Distance:
     """How far apart two batches of images are to VGG16, by the feature loss or by LPIPS."""
     how = {"dtype": recipe.generator.dtype, "fast": True}
     if recipe.feature == "lpips":

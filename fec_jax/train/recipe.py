@@ -66,8 +66,6 @@ class Recipe:
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16
     """Below this there is no feature loss: VGG16 never saw such sizes."""
-    feature_chunk_pixels: int | None = None
-    """Images go through the feature loss in chunks of about so many pixels; None: at once."""
     shares_every: int = 16
     """Steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never."""
     d_terms: float = 1.0

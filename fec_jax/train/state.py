@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.core import Tracer
 
+from fec_jax import xla_options
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.schedule import Phase
@@ -35,10 +36,8 @@ def init_params(seed: int, generator: Generator, discriminator: Discriminator) -
     """Random parameters of both networks, all resolutions; a function of the seed alone."""
     k_g, k_d = jax.random.split(jax.random.key(seed))
     x, attrs = jnp.zeros((1, 4, 4, 3)), jnp.zeros((1, generator.num_attrs))
-    # On a CPU, optimising the code of so many random arrays takes half a minute, and it runs once.
-    hasty = jax.default_backend() == "cpu" and not isinstance(k_g, Tracer)
-    options = {"xla_backend_optimization_level": 0} if hasty else None
-    jit = functools.partial(jax.jit, compiler_options=options)
+    # Options are for what is compiled now, not for a part of another program.
+    jit = functools.partial(jax.jit, compiler_options=None if isinstance(k_g, Tracer) else xla_options.hasty())
     g = jit(lambda k: generator.init(k, x, x[..., :1], attrs, 1.0, resolution_px=4))(k_g)
     d = jit(lambda k: discriminator.init(k, x, 1.0, resolution_px=4))(k_d)
     return g["params"], d["params"]

@@ -17,6 +17,7 @@ from fec_jax.weights import load
 from fec_jax.weights.format import Meta, Weights, load_weights, save_weights
 
 NAMES = ("Smiling", "Eyeglasses")
+JUDGES = ("alex", "vgg16")
 TEST, TRAIN = 6, 24
 
 
@@ -45,11 +46,14 @@ def folder(tmp_path_factory):
     photos, attrs = draw(0, range(count), 16, attrs)
     splits = ["test"] * TEST + ["train"] * TRAIN + ["validation"] * 4
     (root / "photos").mkdir()
+    (root / "large").mkdir()
     rows = ["image_id,split," + ",".join(NAMES)]
     for i, (photo, split) in enumerate(zip(photos, splits, strict=True)):
         Image.fromarray(photo).save(root / f"photos/{i:02d}.png")
+        Image.fromarray(photo.repeat(2, axis=0).repeat(2, axis=1)).save(root / f"large/{i:02d}.png")
         rows.append(f"{i:02d},{split}," + ",".join(str(x) for x in attrs[i, columns]))
-    (root / "photos/attributes.csv").write_text("\n".join(rows) + "\n")
+    for photos_at in ("photos", "large"):
+        (root / photos_at / "attributes.csv").write_text("\n".join(rows) + "\n")
     prepare.prepare_folder(root / "photos", root / "data", 16, None, license="CC0-1.0")
     (root / "weights").mkdir()
     write_weights(root / "weights/w.safetensors")
@@ -72,7 +76,8 @@ def load_once(path):
 
 @pytest.fixture(autouse=True)
 def less_to_compute(monkeypatch):
-    """Features of 32 px, not 128; few runs for the latency."""
+    """Features of 32 and 51 px, not 128 and 240; few runs for the latency."""
+    monkeypatch.setattr(perceptual, "ALEX_FACE_PX", 51)
     monkeypatch.setattr(perceptual, "FEATURE_PX", 32)
     monkeypatch.setattr(latency, "SECONDS", 0.0)
     monkeypatch.setattr(load, "load_weights", load_once)
@@ -107,8 +112,9 @@ def test_evaluate_twice(folder, tmp_path, capsys):
     whole = json.loads((tmp_path / "a/report.json").read_text())
     sets = {"center", "lama-thick", "folder:masks"}
     assert set(whole["results"]) == set(whole["controls"]["telea"]) == set(whole["protocol"]["masks"]) == sets
-    metrics = {"psnr_hole", "l1_hole", "ssim_hole", "lpips", "seam", "symmetry", "texture", "fd_vgg16", "u_ids_vgg16"}
-    metrics |= {f"attribute_{kind}/{name}" for kind in ("kept", "flipped") for name in NAMES}
+    metrics = {"psnr_hole", "l1_hole", "ssim_hole", "lpips", "seam", "symmetry", "texture"}
+    metrics |= {f"{name}_{judge}" for name in ("fd", "kid", "p_ids", "u_ids") for judge in JUDGES}
+    metrics |= {f"attribute_{kind}_{j}/{name}" for kind in ("kept", "flipped") for j in JUDGES for name in NAMES}
     for found in whole["results"].values():
         assert metrics <= found.keys()
         assert all(x.keys() == {"mean", "std", "n"} for x in found.values())
@@ -117,6 +123,11 @@ def test_evaluate_twice(folder, tmp_path, capsys):
         *("real", "real_halves", "granted", "telea", "navier_stokes", "mean_face", "nearest_face", "pca_regression")
     }
     assert whole["weights"]["name"] == "w.safetensors"
+    assert whole["weights"]["loss_networks"] == ["vgg16"]
+    assert {name: judge["independent"] for name, judge in whole["judges"].items()} == {"alex": True, "vgg16": False}
+    for name, judge in whole["judges"].items():
+        kept = whole["controls"]["real"]["center"][f"attribute_kept_{name}/Smiling"]
+        assert judge["ceiling"]["Smiling"] == kept
     assert whole["latency"]["device"]
     assert whole["latency"]["on_device_ms"].keys() == whole["latency"]["with_transfer_ms"].keys() == {"p50", "p95"}
 
@@ -167,6 +178,24 @@ def test_fewer_photos_and_no_controls(folder, tmp_path, capsys):
     assert "cannot be compared: their protocols differ in masks.paper.sha256" in err
 
 
+def test_measured_at_a_smaller_size(folder, tmp_path, capsys):
+    """Broken: reports of weights of two sizes do not compare although both were measured at one size."""
+    prepare.prepare_folder(folder / "large", tmp_path / "data", 32, None, license="CC0-1.0")
+    changes = {"data": tmp_path / "data", "masks": "paper", "split": "validation", "limit": 2}
+    args = command(folder, tmp_path / "large", weights=folder / "weights/w32.safetensors", measure_at=16, **changes)
+    code, _, err = fec(capsys, *args, "--no-controls")
+    assert code == 0, err
+    whole = json.loads((tmp_path / "large/report.json").read_text())
+    assert (whole["protocol"]["measured_at_px"], whole["weights"]["resolution_px"]) == (16, 32)
+    text = (tmp_path / "large/report.md").read_text()
+    assert "2 photos of split `validation` of data, 16 px (completed at 32 px, averaged)" in text
+    code, _, err = fec(capsys, *command(folder, tmp_path / "small", **changes), "--no-controls")
+    assert code == 0, err
+    code, out, err = fec(capsys, "evaluate", "--compare", tmp_path / "large", tmp_path / "small")
+    assert code == 0, err
+    assert "| paper | lpips |" in out
+
+
 def test_no_attributes(folder, tmp_path, capsys):
     """Broken: a network without attributes cannot be evaluated."""
     args = command(folder, tmp_path / "out", weights=folder / "weights/plain.safetensors", limit=2)
@@ -188,6 +217,8 @@ ERRORS = {
     "missing weights": ({"weights": "none.safetensors"}, "none.safetensors do not exist"),
     "foreign weights": ({"weights": "text.txt"}, "text.txt cannot be read"),
     "another resolution": ({"resolution": 32}, "--resolution 32: the weights w.safetensors are of 16 px"),
+    "measured at what does not divide": ({"measure_at": 12}, "--measure-at 12: SSIM and LPIPS need 16 px"),
+    "measured at more": ({"measure_at": 32}, "--measure-at 32: completions of 16 px are averaged to it"),
     "data of another resolution": ({"weights": "w32.safetensors"}, "not prepared at 32 px"),
     "too small for LPIPS": ({"weights": "w8.safetensors"}, "SSIM and LPIPS need 16 px"),
     "other attributes": ({"weights": "bald.safetensors"}, "Bald"),
@@ -209,7 +240,8 @@ ERRORS = {
 def test_errors(folder, tmp_path, capsys, monkeypatch, name):
     """Broken: a traceback, another exit code, an error that does not say what was wrong, or something left behind."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fec_jax.metrics.perceptual.face_features", lambda x: x.reshape(len(x), -1).astype(np.float32))
+    for of in ("face_features", "alex_face_features"):
+        monkeypatch.setattr(perceptual, of, lambda x: x.reshape(len(x), -1).astype(np.float32))
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.txt").write_text("not weights")
     for own in ("mine", "other/mine"):
@@ -223,5 +255,5 @@ def test_errors(folder, tmp_path, capsys, monkeypatch, name):
     assert (code, out) == (2, "")
     assert error.startswith("fec: ")
     assert text in error
-    assert all(line.startswith("classifier: ") for line in progress)
+    assert all(line.startswith("classifiers: ") for line in progress)
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,6 +1,5 @@
 """Every mistake in a config is a line that names the key."""
 
-import re
 
 import jax
 import pytest
@@ -104,8 +103,7 @@ def test_a_wish_for_attributes_that_are_not_there_is_named(name, value):
     """Broken: photos without attributes pay for a pass through D that teaches nothing, or a knob is dead."""
     config = with_changes({name: value}, "congress64").to_dict()
     build.networks_only(config, CONGRESS)
-    message = f"config.{name} is {value!r}, but it has no use with data without"
-    with pytest.raises(UserError, match=re.escape(message)):
+    with pytest.raises(UserError, match=rf"config\.{name} is .*, but it has no use with data without"):
         build.networks_only(config, ())
 
 

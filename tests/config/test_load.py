@@ -64,10 +64,10 @@ def test_the_last_change_counts():
         ("quickstart", ["loss.recc=1"], "config.loss.recc is unknown; did you mean config.loss.rec"),
         ("quickstart", ["loss=1"], "config.loss is unknown"),
         ("quickstart", ["seed"], "'seed' is no change of a config: write KEY=VALUE"),
-        ("quickstart", ["seed=x"], "config.seed cannot be 'x': it is of type int, now 0"),
-        ("quickstart", ["seed=1.5"], "config.seed cannot be '1.5'"),
-        ("quickstart", ["loss.rec="], "config.loss.rec cannot be ''"),
-        ("quickstart", ["augment.mirror=maybe"], "config.augment.mirror cannot be 'maybe'"),
+        ("quickstart", ["seed=x"], "config.seed=x: it must be of type int, as 0 is"),
+        ("quickstart", ["seed=1.5"], "config.seed=1.5"),
+        ("quickstart", ["loss.rec="], "config.loss.rec=: it must"),
+        ("quickstart", ["augment.mirror=maybe"], "config.augment.mirror=maybe"),
     ],
 )
 def test_mistakes(name, changes, told):

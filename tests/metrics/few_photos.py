@@ -42,7 +42,7 @@ class CentrePixel(Classifier):
     """Sees the first attribute where the pixel at the centre is red, the second where it is green."""
 
     def __init__(self):
-        super().__init__(NAMES, np.zeros((0, 2), np.float32), np.zeros(2, np.float32))
+        super().__init__("alex", NAMES, np.zeros((0, 2), np.float32), np.zeros(2, np.float32))
 
     def logits(self, photos):
         middle = photos.shape[1] // 2

@@ -5,12 +5,12 @@ import pytest
 from few_photos import CentrePixel, Photos, cheap_lpips, drawn, mean_colours
 
 from fec_jax.masks import sets as mask_sets
-from fec_jax.metrics import controls, evaluation, perceptual
+from fec_jax.metrics import controls, evaluation, perceptual, subjects
 from fec_jax.metrics.distribution import frechet_distance
 from fec_jax.metrics.evaluation import Bench, Judges
 
 N = 4
-JUDGES = Judges(CentrePixel(), {"colour": mean_colours})
+JUDGES = Judges({"pixel": CentrePixel()}, {"colour": mean_colours})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +54,7 @@ def test_steps(photos, sets):
     ticks = []
     bench = Bench(photos[1], N, JUDGES, ticks.append)
     for masks in sets:
-        evaluation.measure(bench, evaluation.itself, masks)
+        evaluation.measure(bench, subjects.itself, masks)
     assert sum(ticks) == controls.steps(sets, 2, False)
     assert controls.steps(sets, 2, True) == sum(ticks) + 2 * N * (1 + len(controls.FORMULAS) + 2)
 
@@ -63,7 +63,7 @@ def test_real_is_perfect_and_the_ceiling(rows):
     """Broken: a network is compared with a ceiling that is none."""
     found = rows[0]["real"]["lama-thick"]
     assert (found["psnr_hole"]["mean"], found["l1_hole"]["mean"], found["lpips"]["mean"]) == (100, 0, 0)
-    assert found["attribute_flipped/Smiling"]["mean"] == 1 - found["attribute_kept/Smiling"]["mean"]
+    assert found["attribute_flipped_pixel/Smiling"]["mean"] == 1 - found["attribute_kept_pixel/Smiling"]["mean"]
     assert "flip_change/Smiling" not in found
 
 
@@ -91,10 +91,10 @@ def test_what_is_granted_is_a_real_face_with_the_wish():
             seen.append(photos)
             return super().logits(photos)
 
-    found = controls.granted(Bench(test, 2, Judges(Watched())), faces, labels, mask_set)
-    assert found["attribute_flipped/Eyeglasses"] == {"mean": 1.0, "std": 0.0, "n": 2}
-    assert found["attribute_flipped/Smiling"] == {"mean": 0.5, "std": 0.5, "n": 2}
-    assert found["attribute_flipped/mean"]["mean"] == 0.75
+    found = controls.granted(Bench(test, 2, Judges({"pixel": Watched()})), faces, labels, mask_set)
+    assert found["attribute_flipped_pixel/Eyeglasses"] == {"mean": 1.0, "std": 0.0, "n": 2}
+    assert found["attribute_flipped_pixel/Smiling"] == {"mean": 0.5, "std": 0.5, "n": 2}
+    assert found["attribute_flipped_pixel/mean"]["mean"] == 0.75
     np.testing.assert_array_equal(seen[0][0], faces[1])
     assert (seen[0][1, :4] == 100).all()
     assert (seen[0][1, 4:12, 4:12] == 0).all()
@@ -119,9 +119,9 @@ def test_halves(rows, photos):
 def test_too_few_photos_for_halves(photos, monkeypatch):
     """Broken: three photos are a traceback, or a report does not say why a row is empty."""
     train, test = photos
-    monkeypatch.setattr(controls, "subjects", lambda train: {"real": evaluation.itself})
+    monkeypatch.setattr(controls, "formulas", lambda train: {"real": subjects.itself})
     skipped = {}
-    bench = Bench(test, 3, Judges(None, JUDGES.features))
+    bench = Bench(test, 3, Judges({}, JUDGES.features))
     found = controls.control_rows(bench, train, [mask_sets.make("center", 3, 16, 0)], skipped)
     assert found["real_halves"]["none"] == {}
     assert "fd_colour" in found["real"]["center"]

@@ -7,12 +7,12 @@ from few_photos import CentrePixel, Photos, cheap_lpips, drawn, mean_colours
 
 from fec_jax import images
 from fec_jax.masks import sets as mask_sets
-from fec_jax.metrics import evaluation, perceptual
+from fec_jax.metrics import evaluation, perceptual, subjects
 from fec_jax.metrics.evaluation import Bench, Judges, figures, measure
 
 N = 6
 REAL_LPIPS = perceptual.lpips
-JUDGES = Judges(CentrePixel(), {"colour": mean_colours})
+JUDGES = Judges({"pixel": CentrePixel()}, {"colour": mean_colours})
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,13 @@ def test_the_photo_itself(test_photos, center, monkeypatch):
     photos that the classifier sees rightly."""
     monkeypatch.setattr(perceptual, "lpips", REAL_LPIPS)
     bench = Bench(test_photos, N, JUDGES)
-    found = means(figures(bench, measure(bench, evaluation.itself, center, "ignored")))
+    found = means(figures(bench, measure(bench, subjects.itself, center, "ignored")))
     perfect = {"psnr_hole": 100, "psnr_whole": 100, "l1_hole": 0, "l1_whole": 0, "ssim_hole": 1, "ssim_whole": 1}
-    perfect |= {"lpips": 0, "seam": 0, "symmetry": 0, "texture": 0, "unflipped_change/mean": 0, "fd_colour": 0}
+    perfect |= {"lpips": 0, "seam": 0, "symmetry": 0, "texture": 0, "unflipped_change_pixel/mean": 0, "fd_colour": 0}
     assert {name: found[name] for name in perfect} == pytest.approx(perfect, abs=1e-5)
     ceiling = ((test_photos.images[:, 8, 8, :2] > 127.5) == test_photos.attrs).mean(axis=0)
-    assert [found["attribute_kept/Eyeglasses"], found["attribute_kept/Smiling"]] == pytest.approx(ceiling)
-    assert found["attribute_kept/mean"] == pytest.approx(ceiling.mean())
+    assert [found["attribute_kept_pixel/Eyeglasses"], found["attribute_kept_pixel/Smiling"]] == pytest.approx(ceiling)
+    assert found["attribute_kept_pixel/mean"] == pytest.approx(ceiling.mean())
 
 
 def test_wishes_granted(test_photos, center):
@@ -59,29 +59,29 @@ def test_wishes_granted(test_photos, center):
     bench = Bench(test_photos, N, JUDGES)
     found = means(figures(bench, measure(bench, obliging, center)))
     for name in ("Eyeglasses", "Smiling", "mean"):
-        assert found[f"attribute_kept/{name}"] == 1
-        assert found[f"attribute_flipped/{name}"] == 1
+        assert found[f"attribute_kept_pixel/{name}"] == 1
+        assert found[f"attribute_flipped_pixel/{name}"] == 1
         assert found[f"flip_change/{name}"] == pytest.approx(1 / 3)  # one channel of three, from 0 to 255
     changed = (test_photos.images[:, 8, 8, :2] > 127.5) != test_photos.attrs
-    assert found["unflipped_change/Smiling"] == pytest.approx(changed[:, 1].mean())
+    assert found["unflipped_change_pixel/Smiling"] == pytest.approx(changed[:, 1].mean())
 
 
 @pytest.mark.parametrize("wishes", ["flipped", "ignored"])
 def test_wishes_ignored(test_photos, center, wishes):
     """Broken: who does not listen looks as if it did; or the short cut for such subjects gives other figures."""
-    red = evaluation.ignoring_wishes(lambda real, mask: np.where(mask > 0.5, np.uint8([255, 0, 0]), real))
+    red = subjects.ignoring_wishes(lambda real, mask: np.where(mask > 0.5, np.uint8([255, 0, 0]), real))
     bench = Bench(test_photos, N, JUDGES)
     found = means(figures(bench, measure(bench, red, center, wishes)))
     for name, column in zip(("Eyeglasses", "Smiling"), test_photos.attrs.T == [[1], [0]], strict=True):
-        assert found[f"attribute_kept/{name}"] == pytest.approx(column.mean())
-        assert found[f"attribute_flipped/{name}"] == pytest.approx(1 - column.mean())
+        assert found[f"attribute_kept_pixel/{name}"] == pytest.approx(column.mean())
+        assert found[f"attribute_flipped_pixel/{name}"] == pytest.approx(1 - column.mean())
     assert found.get("flip_change/mean", 0) == 0
 
 
 def test_unjudged(test_photos, center):
     """Broken: the classifier, the dearest part of all, is asked about baselines."""
     bench = Bench(test_photos, N, JUDGES)
-    found = figures(bench, measure(bench, evaluation.itself, center, "unjudged"))
+    found = figures(bench, measure(bench, subjects.itself, center, "unjudged"))
     assert not any("attribute" in name for name in found)
     assert "fd_colour" in found
 
@@ -110,9 +110,9 @@ def test_photos_are_looked_at_once(test_photos, center):
         calls.append(len(photos))
         return mean_colours(photos)
 
-    bench = Bench(test_photos, N, Judges(None, {"colour": features}))
+    bench = Bench(test_photos, N, Judges({}, {"colour": features}))
     for _ in range(2):
-        figures(bench, measure(bench, evaluation.itself, center))
+        figures(bench, measure(bench, subjects.itself, center))
     assert calls == [N] * 3
 
 
@@ -134,7 +134,7 @@ def test_by_hole_area_adds_up(test_photos):
     whole, areas = figures(bench, measured), evaluation.by_hole_area(measured, masks)
     assert len(areas) > 1
     assert list(areas) == sorted(set(mask_sets.bins(masks.masks)))
-    for name in ("psnr_hole", "lpips", "attribute_kept/Smiling"):
+    for name in ("psnr_hole", "lpips", "attribute_kept_pixel/Smiling"):
         assert sum(found[name]["n"] for found in areas.values()) == N
         total = sum(found[name]["n"] * found[name]["mean"] for found in areas.values())
         assert total / N == pytest.approx(whole[name]["mean"])
@@ -168,7 +168,7 @@ def test_a_network_sees_the_masked_photo_only(test_photos, center, batch):
         return jnp.zeros_like(masked) + attrs[:, :1, None, None]
 
     real, attrs = test_photos.load(range(N))
-    completed = evaluation.network(predict, batch)(real, center.masks, attrs)
+    completed = subjects.network(predict, batch)(real, center.masks, attrs)
     hole = center.masks[..., 0] > 0.5
     masked = np.concatenate([x for x, _ in seen])[:N]
     assert not masked[hole].any()
@@ -182,6 +182,6 @@ def test_in_training(test_photos, center):
     """Broken: what a training shows is not what `fec evaluate` measures of the same masks, or fails at 8 px."""
     found = evaluation.in_training(lambda masked, mask, attrs: masked, test_photos, [center])
     bench = Bench(test_photos, N)
-    expected = means(figures(bench, measure(bench, evaluation.network(lambda masked, mask, attrs: masked), center)))
+    expected = means(figures(bench, measure(bench, subjects.network(lambda masked, mask, attrs: masked), center)))
     assert found == {f"center/{name}": value for name, value in expected.items() if value is not None}
     assert evaluation.in_training(lambda masked, mask, attrs: masked, drawn(2, 8), []) == {}

@@ -88,5 +88,5 @@ def test_the_hash_is_of_all_the_rest():
     """Broken: a report can be changed by hand and still pass for a comparable one."""
     facts = described()
     assert protocol.digest(facts) == facts["hash"]
-    assert protocol.digest(facts | {"resolution_px": 32}) != facts["hash"]
+    assert protocol.digest(facts | {"measured_at_px": 32}) != facts["hash"]
     assert protocol.digest(dict(reversed(facts.items()))) == facts["hash"]

@@ -15,7 +15,7 @@ FACTS = {
     "version": 1,
     "data": {"split": "test", "photos": 74, "sha256": "ab"},
     "attributes": list(NAMES),
-    "resolution_px": 64,
+    "measured_at_px": 64,
     "masks": {"center": {"version": "1", "sha256": "cd"}},
     "features": {"vgg16": {"sha256": "ef", "size": 512}},
 }
@@ -33,20 +33,26 @@ def figure(mean, n=74):
 
 
 RESULTS = {"psnr_hole": figure(21.123456789), "l1_hole": figure(0.05), "lpips": figure(0.0412)}
-RESULTS |= {"symmetry": figure(float("nan")), "u_ids_vgg16": figure(0.01), "attribute_kept/Smiling": figure(0.875)}
-REAL = {"psnr_hole": figure(100.0), "attribute_kept/Smiling": figure(0.9), "attribute_flipped/Smiling": figure(0.1)}
+RESULTS |= {"symmetry": figure(float("nan")), "u_ids_vgg16": figure(0.01), "attribute_kept_alex/Smiling": figure(0.875)}
+REAL = {"psnr_hole": figure(100.0), "attribute_flipped_alex/Smiling": figure(0.1)}
+CEILING = {name: figure(0.9) for name in (*NAMES, "mean")}
+JUDGES = {
+    "alex": {"network": "alexnet", "independent": True, "ceiling": CEILING},
+    "vgg16": {"network": "vgg16", "independent": False, "ceiling": CEILING},
+}
 
 
 def assembled(**changes):
     parts = {
         "facts": FACTS,
         "data": {"name": "faces", "license": "CC0-1.0"},
-        "weights": {"name": "w.safetensors", "sha256": "0123456789abcdef0123"},
+        "weights": {"name": "w.safetensors", "sha256": "0123456789abcdef0123", "resolution_px": 64},
+        "judges": JUDGES,
         "results": {"center": RESULTS},
         "by_hole_area": {"center": {"0.2-0.3": RESULTS}},
         "controls": {
             "real": {"center": REAL},
-            "granted": {"center": {"attribute_flipped/Smiling": figure(0.7)}},
+            "granted": {"center": {"attribute_flipped_alex/Smiling": figure(0.7)}},
             "real_halves": {"none": {"u_ids_vgg16": figure(0.4)}},
         },
         "skipped": {"fid": "too few"},
@@ -82,7 +88,10 @@ def test_compare(tmp_path):
     """Broken: the difference has the wrong sign, or weights are mixed up."""
     a = written(tmp_path / "a", assembled())
     better = copy.deepcopy(RESULTS) | {"psnr_hole": figure(22.6235)}
-    b = written(tmp_path / "b", assembled(results={"center": better}, weights={"name": "v", "sha256": "99"}))
+    b = written(
+        tmp_path / "b",
+        assembled(results={"center": better}, weights={"name": "v", "sha256": "99", "resolution_px": 128}),
+    )
     text = report.compare(a, b / "report.json")
     assert "| center | psnr_hole | 21.12 | 22.62 | +1.5 |" in text
     assert "symmetry" not in text
@@ -142,11 +151,24 @@ def test_markdown_for_people():
     assert "| **this network** | 21.12 | 0.0500 | 0.0412 | - | 0.0100 |" in text
     assert "| real_halves |" in text
     assert "Flips judged under the masks `center`" in text
+    assert text.index("By AlexNet, independent: yes") < text.index("By VGG16, independent: no")
     assert "| Smiling | - | 10 | 70 | 88 | 90 |" in text
+    assert "| Smiling | - | - | - | - | 90 |" in text
+    assert "Split `test`: figures to report, once" in text
     assert "\n| granted |" not in text
     assert "Not measured: fid: too few" in text
     assert "p50 1.5 ms" in text
     assert "(center-worst.png)" in text
+
+
+def test_markdown_of_other_splits_and_sizes():
+    """Broken: figures that weights were chosen by, or of averaged completions, are taken for something else."""
+    facts = copy.deepcopy(FACTS)
+    facts["data"]["split"] = "validation"
+    larger = {"name": "w", "sha256": "01", "resolution_px": 128}
+    text = report.to_markdown(assembled(facts=facts, weights=larger))
+    assert "of split `validation` of faces, 64 px (completed at 128 px, averaged)." in text
+    assert "Split `validation`: not the test split." in text
 
 
 def test_markdown_warns_of_what_says_nothing():

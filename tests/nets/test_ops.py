@@ -1,4 +1,4 @@
-"""The fast forms of what layers compute, against the textbook ones: values, gradients, and gradients of gradients."""
+"""What layers compute against plain JAX and Flax: values, gradients, and gradients of gradients."""
 
 import flax.linen as nn
 import jax
@@ -8,7 +8,7 @@ import pytest
 from jax import lax
 
 from fec_jax import images
-from fec_jax.nets import ops, winograd
+from fec_jax.nets import ops
 
 
 def normal(seed, *shape):
@@ -104,24 +104,3 @@ def test_sums_are_as_exact_as_short_ones(side):
     x = 1 + normal(0, 1, side, side, 2)
     exact = np.asarray(x, np.float64).sum(axis=(1, 2))
     np.testing.assert_allclose(ops.pixel_sum(x), exact, rtol=2e-6)
-
-
-def test_accelerators_get_the_textbook_forms():
-    """What is only good for a CPU is compiled for TPUs and GPUs too."""
-    x, kernel = jnp.zeros((1, 64, 64, 4)), jnp.zeros((3, 3, 4, 4))
-    conv = jax.jit(ops.conv3x3).trace(x, kernel)
-    cpu, tpu = (conv.lower(lowering_platforms=(name,)).as_text() for name in ("cpu", "tpu"))
-    assert "3x6x4x16" in cpu
-    assert "3x6x4x16" not in tpu
-    assert "3x3x4x4" in tpu
-    total = jax.jit(ops.pixel_sum).trace(x)
-    cpu, tpu = (total.lower(lowering_platforms=(name,)).as_text() for name in ("cpu", "tpu"))
-    assert "dot_general" in cpu
-    assert "dot_general" not in tpu
-
-
-@pytest.mark.parametrize(("size", "c", "d"), [((8, 12), 5, 7), ((4, 4), 16, 16), ((64, 64), 64, 3)])
-def test_winograd(size, c, d):
-    """Winograd's form is another function than the convolution."""
-    x, kernel = normal(0, 2, *size, c), normal(1, 3, 3, c, d)
-    close(winograd.conv3x3(x, kernel), textbook(x, kernel), 1e-4)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from fec_jax.nets import vgg16
+from fec_jax.nets import ops, vgg16
 from fec_jax.types import UserError
 from fec_jax.weights import published
 
@@ -126,10 +126,22 @@ def test_bfloat16_is_close(params):
     assert float(jnp.abs(low - full).mean()) < 0.02 * float(full.mean())
 
 
-def test_odd_size_is_refused(params):
-    """An odd image would fail somewhere inside the pooling, with a message about reshaping."""
-    with pytest.raises(ValueError, match="multiples of 2, got 5 x 4"):
-        vgg16.relu2_2(params, jnp.zeros((1, 5, 4, 3)))
+def test_odd_sizes(params):
+    """Broken: an image of odd height or width fails inside the pooling, or its last row counts."""
+    images = jax.random.uniform(jax.random.key(0), (1, 17, 19, 3), minval=-1)
+    first, second = vgg16.relus(params, images, 2)
+    assert (first.shape, second.shape) == ((1, 17, 19, 64), (1, 8, 9, 128))
+    even = first[:, :16, :18].reshape(1, 8, 2, 9, 2, 64).max(axis=(2, 4))
+    kernel, bias = params["conv2_1"]["kernel"], params["conv2_1"]["bias"]
+    by_hand = jax.nn.relu(ops.conv3x3(even, kernel) + bias)
+    by_hand = jax.nn.relu(ops.conv3x3(by_hand, params["conv2_2"]["kernel"]) + params["conv2_2"]["bias"])
+    np.testing.assert_allclose(second, by_hand, rtol=1e-4, atol=1e-4)
+
+
+def test_too_small(params):
+    """Broken: an image that pooling leaves nothing of gives NaN, or a message from deep inside."""
+    with pytest.raises(ValueError, match="at least 2 px, got 1 x 4"):
+        vgg16.relu2_2(params, jnp.zeros((1, 1, 4, 3)))
 
 
 def test_damaged_weights_are_refused(monkeypatch):
@@ -138,10 +150,10 @@ def test_damaged_weights_are_refused(monkeypatch):
     with pytest.raises(UserError, match="checksum"):
         published.parse_relu2_2(data[:-1] + bytes([data[-1] ^ 1]), "here")
     other = safetensors.numpy.save({"conv1_1/kernel": np.zeros((3, 3, 3, 64), np.float32)})
-    monkeypatch.setattr(vgg16, "SHA256", hashlib.sha256(other).hexdigest())
+    monkeypatch.setattr(published, "RELU2_2_SHA256", hashlib.sha256(other).hexdigest())
     with pytest.raises(UserError, match="other names"):
         published.parse_relu2_2(other, "here")
-    monkeypatch.setattr(vgg16, "FILE", "absent.safetensors")
+    monkeypatch.setattr(published, "RELU2_2_FILE", "absent.safetensors")
     with pytest.raises(UserError, match=r"missing: .*absent"):
         published.load_relu2_2()
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fec_jax import images, schedule
+from fec_jax import images, schedule, xla_options
 from fec_jax.losses.total import Lambdas
 from fec_jax.masks import holes
 from fec_jax.masks.sampler import MaskSampler
@@ -140,9 +140,7 @@ def part(function, recipe):
         call = functools.partial(function, dialled(recipe, lambdas), 4, parallel.AXIS, *args)
         return jax.tree.map(lambda x: x[0], jax.vmap(lambda _: call(), axis_name=parallel.AXIS)(jnp.zeros(1)))
 
-    # Compiled in haste: it runs once or twice. The option is of the CPU's compiler.
-    hasty = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(first, compiler_options=hasty)
+    return jax.jit(first, compiler_options=xla_options.hasty())
 
 
 def examples_by_hand(flipped=(True, False, True, False), resolution_px=4):

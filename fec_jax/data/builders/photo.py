@@ -46,8 +46,8 @@ def square(image: Image.Image) -> Image.Image:
 def shrink(image: Image.Image, resolution_px: int) -> UInt8[np.ndarray, "{resolution_px} {resolution_px} 3"]:
     """A square picture averaged down to `resolution_px` (paper: low resolutions are made by average pooling).
 
-    When the side is a multiple of `resolution_px` this is exact average pooling; otherwise a box filter as wide as the
-    ratio, which weighs the pixels that lie in two blocks. Raises `PictureError` when the picture is smaller.
+    When the side is a multiple of `resolution_px` this is exact average pooling; otherwise a pixel that lies in two
+    blocks counts to that which has its centre. Raises `PictureError` when the picture is smaller.
     """
     side = image.width
     if side < resolution_px:
