@@ -44,7 +44,9 @@ class Region(StrEnum):
 
 def complete(
     photo: Annotated[Path, typer.Argument(help="With a face in it: PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact).")],
+    out: Annotated[
+        Path, typer.Option(readable=False, help="Where to write: .png or .webp (lossless), or .jpg (not exact).")
+    ],
     mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
     mask_from: Annotated[
         MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")

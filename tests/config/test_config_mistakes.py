@@ -1,6 +1,5 @@
 """Every mistake in a config is a line that names the key."""
 
-
 import jax
 import pytest
 from changed_configs import CONGRESS, any_folder_is_prepared, config_of, flat, mistake, with_changes
