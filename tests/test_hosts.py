@@ -214,6 +214,25 @@ def test_nobody_to_join(tmp_path, options, told):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("error", "others"),
+    [
+        (RuntimeError("FAILED_PRECONDITION: Gloo AllReduce failed: Connection closed by peer [127.0.0.1]:1"), True),
+        (RuntimeError("UNAVAILABLE: The following tasks are unhealthy (stopped sending heartbeats)"), True),
+        (RuntimeError("INTERNAL: NCCL operation failed: remote process exited or there was a network error"), True),
+        (TimeoutError("Barrier timed out"), True),
+        (RuntimeError("INTERNAL: CUDA error: Failed to enable peer access: peer access is not supported"), False),
+        (RuntimeError("INTERNAL: NCCL operation ncclGroupEnd() failed: unhandled cuda error"), False),
+        (RuntimeError("INTERNAL: NCCL operation ncclCommInitRank failed: invalid usage"), False),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 12 bytes"), False),
+        (ValueError("the connection closed is not what is wrong here"), False),
+    ],
+)
+def test_whose_error_it_is(error, others):
+    """An error of this process's own device loses its traceback, and the blame goes to a process that is well."""
+    assert hosts.tells_of_others(error) is others
+
+
 def test_devices_of_a_process_lie_side_by_side():
     """On TPUs, which number devices across hosts, a process's share of a batch is not the part it is taken for."""
     # Those of a v5e slice of 4 x 4, in the order of their numbers.

@@ -1,5 +1,6 @@
-"""`fec complete`: a photo, a hole, attributes; a completed photo."""
+"""`fec complete`: a photo or a folder of them, a hole, attributes; completed photos."""
 
+import functools
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fec_jax.cli import completed
+from fec_jax.cli import completed, folder
 
 
 class Unset(StrEnum):
@@ -43,11 +44,21 @@ class Region(StrEnum):
 
 
 def complete(
-    photo: Annotated[Path, typer.Argument(help="With a face in it: PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF.")],
+    photo: Annotated[
+        Path,
+        typer.Argument(help="With a face in it: PNG, JPEG, WEBP, HEIC, AVIF, TIFF, BMP or GIF. Or a folder of such."),
+    ],
     out: Annotated[
-        Path, typer.Option(readable=False, help="Where to write: .png or .webp (lossless), or .jpg (not exact).")
+        Path,
+        typer.Option(
+            readable=False,
+            help="Where to write: .png or .webp (lossless), or .jpg (not exact). For a folder: a folder.",
+        ),
     ],
     mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For a folder: masks with the names of the photos.")
+    ] = None,
     mask_from: Annotated[
         MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")
     ] = MaskFrom.white,
@@ -96,18 +107,25 @@ def complete(
     keep_metadata: Annotated[
         bool, typer.Option("--keep-metadata", help="Keep the photo's EXIF and XMP: camera, time, place.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT and the other files.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite OUT and the other files; do done ones again.")
+    ] = False,
 ) -> None:
     """Fill the hole in a photo of a face, the way you say. Other pixels stay exactly as they are, except in a JPEG.
 
     The hole is a --mask, a --region or a --box, or with --mask-from alpha what is transparent. Attributes that you do
     not set are read from the photo by the discriminator and reported on stderr. If the hole covers damage, so that
     there is nothing to read, set them all; --unset ask lists those left open.
+
+    A folder becomes PNG files in the folder OUT, with a report.csv. Photos that fail are listed there; the exit code is
+    then 1. The same command again goes on where it stopped.
     """
     from fec_jax.types import UserError
 
     attrs = parse_settings(settings or [])
-    if sum(x is not None for x in (mask, region, box)) != 1 and (mask_from is MaskFrom.white or region or box):
+    if sum(x is not None for x in (mask, masks, region, box)) != 1 and (
+        mask_from is MaskFrom.white or region or box or masks
+    ):
         raise UserError(
             "nothing says where to fill, or more than one thing: give one of --mask FILE, --region NAME and "
             "--box X,Y,W,H, or --mask-from alpha for what is transparent"
@@ -124,8 +142,20 @@ def complete(
             raise UserError(f"{', '.join(n for n, given in unused.items() if given)} without a --mask: drop it")
     pupils = None if eyes is None else _numbers(eyes, "--eyes", "X,Y,X,Y")
     corners = None if box is None else [int(x) for x in _numbers(box, "--box", "X,Y,W,H", whole=True)]
+    where = completed.Hole(mask, mask_from.value, invert_mask, mask_resize, region and region.value, corners)
+    wishes = {"attrs": attrs, "unset": unset.value, "align": align.value, "face": face}
+    if photo.is_dir():
+        unused = {"--eyes": eyes, "--vary": vary, "--show-mask": show_mask, "--json": report}
+        if any(x is not None for x in unused.values()):
+            given = ", ".join(name for name, x in unused.items() if x is not None)
+            raise UserError(f"{given} with a folder of photos: drop it, or complete the photos one by one")
+        write = functools.partial(completed.write_photo, raw=raw, keep_metadata=keep_metadata)
+        folder.complete(photo, out, where, masks, weights, write, force, wishes)
+        return
+    if masks is not None:
+        raise UserError(f"--masks with {photo}, which is not a folder: give the one mask with --mask FILE")
 
-    from fec_jax.complete import photos, regions
+    from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer
     from fec_jax.io import output
     from fec_jax.weights.load import weights_from
@@ -133,20 +163,9 @@ def complete(
     inputs = (photo,) if mask is None else (photo, mask)
     photos.check_output(out, force, inputs)
     completed.check_more([(show_mask, (".png",)), (report, (".json",))], (*inputs, out), force)
-    picture = photos.read_photo(photo)
-    if corners is not None:
-        hole = regions.box(*corners, *picture.rgb.shape[:2])
-    elif region is not None:
-        hole = region.value
-    elif mask is not None:
-        hole = photos.read_mask(
-            mask, picture.size_px, invert_mask, source=mask_from.value, resize=mask_resize, photo=picture
-        )
-    else:
-        hole = photos.erased_hole(picture, invert_mask)
-        picture = picture.opaque(hole)
+    picture, hole = where.read(photo)
     completer = Completer(weights_from(weights))
-    result = completer.complete(picture.rgb, hole, attrs, unset.value, align=align.value, eyes=pupils, face=face)
+    result = completer.complete(picture.rgb, hole, eyes=pupils, **wishes)
     completed.tell(result)
 
     if vary is not None:

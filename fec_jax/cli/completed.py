@@ -1,6 +1,8 @@
 """What `fec complete` tells and writes: the photo or a sheet of edits, facts, messages."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,33 @@ if TYPE_CHECKING:
 
     from fec_jax.complete.completer import Completer, Result
     from fec_jax.complete.photos import Photo
+
+
+@dataclass(frozen=True)
+class Hole:
+    """What says where to fill: a mask's file, what is transparent in it or in the photo, a region or a box."""
+
+    mask: Path | None = None
+    source: str = "white"
+    invert: bool = False
+    resize: bool = False
+    region: str | None = None
+    box: Sequence[int] | None = None
+
+    def read(self, photo: Path) -> "tuple[Photo, np.ndarray | str]":
+        """The photo and its hole, bool [h, w] or a region's name. UserError: one of the files cannot be used."""
+        from fec_jax.complete import photos, regions
+
+        picture = photos.read_photo(photo)
+        if self.box is not None:
+            return picture, regions.box(*self.box, *picture.rgb.shape[:2])
+        if self.region is not None:
+            return picture, self.region
+        if self.mask is None:
+            hole = photos.erased_hole(picture, self.invert)
+            return picture.opaque(hole), hole
+        options = {"source": self.source, "resize": self.resize, "photo": picture}
+        return picture, photos.read_mask(self.mask, picture.size_px, self.invert, **options)
 
 
 def write_photo(out: Path, picture: "Photo", result: "Result", raw: bool, keep_metadata: bool) -> None:

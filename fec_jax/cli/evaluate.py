@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from fec_jax.cli import progress
 
 if TYPE_CHECKING:
     from fec_jax.data.source import Source
@@ -106,7 +107,7 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     subject = Pooled(network, setup.larger) if setup.larger is not None else network
     loss_networks = list(meta.loss_networks)
     skipped: dict[str, str] = {}
-    with _progress(controls.steps(sets, len(names), with_controls)) as tick:
+    with progress.shown("measuring", controls.steps(sets, len(names), with_controls)) as tick:
         bench = evaluation.Bench(test, count, setup.judges, tick)
         results, areas, grids = _network_rows(bench, subject, sets, skipped)
         control_rows = controls.control_rows(bench, setup.train, sets, skipped) if with_controls else {}
@@ -253,27 +254,3 @@ def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list
     output.write_aside(out / "report.json", report.to_json(whole))
     for name in replaced:
         (out / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """Gives a function to tell how many images are done; a bar on a terminal, a line per tenth elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if console.is_terminal:
-        columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("", total=total)
-            yield lambda images: bar.advance(task, images)
-        return
-    done = 0
-
-    def tick(images: int) -> None:
-        nonlocal done
-        before, done = done, done + images
-        if done * 10 // total > before * 10 // total:
-            typer.echo(f"measuring: {done} of {total} images", err=True)
-
-    yield tick

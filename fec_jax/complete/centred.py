@@ -9,20 +9,26 @@ from fec_jax.types import UserError
 EMPTY = "the mask is empty: nothing to fill; mark the hole in white"
 
 
+def square(height: int, width: int) -> tuple[slice, slice]:
+    """The largest centred square of a photo: rows, columns."""
+    s = min(height, width)
+    top, left = (height - s) // 2, (width - s) // 2
+    return slice(top, top + s), slice(left, left + s)
+
+
 def square_of(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
-    """The largest centred square of a photo (rows, columns). UserError if there is no hole or it leaves the square."""
+    """`square` of the photo that the hole is in. UserError if there is no hole or it leaves the square."""
     (h, w), s = hole.shape, min(hole.shape)
-    top, left = (h - s) // 2, (w - s) // 2
-    square = slice(top, top + s), slice(left, left + s)
+    inside = square(h, w)
     if not hole.any():
         raise UserError(EMPTY)
-    outside = int(hole.sum() - hole[square].sum())
+    outside = int(hole.sum() - hole[inside].sum())
     if outside:
         raise UserError(
             f"the hole leaves the centred {s} x {s} square that the network sees of the {w} x {h} photo ({outside} px "
             "outside): crop photo and mask to a square around the face"
         )
-    return square
+    return inside
 
 
 def network_input(

@@ -3,6 +3,9 @@
     completer = Completer(load_shipped())
     result = completer.complete(photo, mask, {"Smiling": 1})        # uint8 [h, w, 3], true in the hole [h, w]
     result = completer.complete(photo, "mouth", {"Smiling": 0.5})   # the hole by its name, see `regions`
+    results = completer.complete(["a.jpg", "b.jpg"], "eyes")        # several photos in one pass
+
+Photos and masks are arrays, PIL images or paths, see `inputs`.
 
 **Alignment.** The network works on a square of `resolution_px`, in which faces lie as in its training photos. With
 `align="face"` the face that the hole touches is found and turned upright (`faces`, `align`); the network's image is
@@ -23,19 +26,19 @@ which raises an error that lists the ones left open.
 import difflib
 import functools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args, overload
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from fec_jax import images, xla_options
-from fec_jax.complete import centred, place, regions, score, seam
-from fec_jax.complete.align import Alignment, Square, box_of, cut_out, network_input, to_photo, whole
+from fec_jax.complete import centred, inputs, place, regions, score, task
+from fec_jax.complete.align import Alignment, cut_out
+from fec_jax.complete.inputs import MaskLike, PhotoLike
 from fec_jax.complete.place import Place
+from fec_jax.complete.task import Answer, Result, Task
 from fec_jax.types import UserError
 from fec_jax.weights.format import Weights
 
@@ -43,43 +46,8 @@ Unset = Literal["photo", "ask"]
 Align = Literal["face", "off"]
 LEAST, MOST = 0.0, 1.0
 """Of an attribute's value. What lies beyond is outside of what was trained."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """completed         context pixels of the photo, hole pixels of the network's image, no seam between them
-    hole              where it was filled
-    score             expected 1 - LPIPS at the network's size: higher is better; see `score`
-    attrs             every attribute's value that the network was given
-    read_from_photo   probability that the value is 1, of those that the user left unset
-    square            the crop of the photo that the network saw
-    place             the face, all faces that were found, and warnings; None with `align="off"`
-    image             the network's own image of the crop, in [-1, 1]
-    """
-
-    completed: UInt8[np.ndarray, "h w 3"]
-    hole: Bool[np.ndarray, "h w"]
-    score: float
-    attrs: dict[str, float]
-    read_from_photo: dict[str, float]
-    square: Square
-    place: Place | None
-    image: Float32[np.ndarray, "r r 3"]
-    _photo: UInt8[np.ndarray, "h w 3"] = field(repr=False)
-
-    @functools.cached_property
-    def fake(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The network's whole image, as it is; outside the crop, the photo."""
-        fake = self._photo.copy()
-        rows, columns = self.square.bounds(*self.hole.shape)
-        inside = self.square.covers(rows, columns)
-        fake[rows, columns][inside] = _to_uint8(_in_photo(self.image, self.square, rows, columns))[inside]
-        return fake
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What makes this photo hard for the network, one line each."""
-        return self.place.warnings if self.place else ()
+BATCH = 8
+"""Photos of one pass of the networks over several; a pass over fewer is filled up, so that there is one program."""
 
 
 class Completer:
@@ -97,64 +65,141 @@ class Completer:
         self._g = jit(lambda p, *inputs: generator.apply({"params": p}, *inputs, 1.0, resolution_px=r))
         self._d = jit(lambda p, x: discriminator.apply({"params": p}, x, 1.0, resolution_px=r))
 
+    @overload
     def complete(
         self,
-        photo: UInt8[np.ndarray, "h w 3"],
-        mask: Bool[np.ndarray, "mask_h mask_w"] | UInt8[np.ndarray, "mask_h mask_w"] | str,
+        photo: PhotoLike,
+        mask: MaskLike,
         attrs: Mapping[str, float] | None = None,
         unset: Unset = "photo",
         *,
         align: Align = "face",
         eyes: tuple[float, float, float, float] | None = None,
         face: int | None = None,
-    ) -> Result:
+    ) -> Result: ...
+
+    @overload
+    def complete(
+        self,
+        photo: Sequence[PhotoLike],
+        mask: MaskLike | Sequence[MaskLike],
+        attrs: Mapping[str, float] | None = None,
+        unset: Unset = "photo",
+        *,
+        align: Align = "face",
+        eyes: None = None,
+        face: int | None = None,
+    ) -> list[Result]: ...
+
+    def complete(self, photo: Any, mask: Any, attrs=None, unset="photo", *, align="face", eyes=None, face=None) -> Any:
         """Fills the hole of `photo` (sRGB) with a face of the wanted `attrs` (name: 0 to 1), in one forward pass.
 
-        `mask` is true, or not 0, in the hole; or names a part of the face (`regions.Region`). `eyes`, x and y of both
-        pupils in pixels, takes the place of the search; `face` chooses among several, from the left, from 1 on.
+        `photo` is a uint8 array [h, w, 3], a PIL image or a path. `mask` is one of these too, white or true in the
+        hole, at the photo's size; or it names a part of the face (`regions.Region`). `eyes`, x and y of both pupils in
+        pixels, takes the place of the search; `face` chooses among several, from the left, from 1 on.
 
-        Raises UserError: unknown attribute, value or region; attributes left unset that cannot be read, or with
-        `unset="ask"`; a mask of another size or empty; no face; a hole outside what the network sees.
+        A list or tuple of photos is a batch: a list of results, from passes of `BATCH` photos. `mask` is a list of the
+        same length, or one for all.
+
+        Raises UserError: a photo or mask of another kind (`inputs`); unknown attribute, value or region; attributes
+        left unset that cannot be read, or with `unset="ask"`; a mask of another size or empty; no face; a hole outside
+        what the network sees. In a batch the message begins with the photo's number, and nothing is returned.
         """
-        given = check_attrs(self.attribute_names, attrs or {})
-        where, hole = self.locate(photo, mask, align=align, eyes=eyes, face=face)
-        read = self._read(photo, where or centred.square_of(hole), given, unset)
-        values = {n: given[n] if n in given else int(read[n] >= 0.5) for n in self.attribute_names}
-        return self.fill(photo, hole, values, where, read)
+        options = {"align": align, "face": face}
+        if not isinstance(photo, list | tuple):
+            prepared = self.prepare(photo, mask, attrs, unset, eyes=eyes, **options)
+            return task.finish(prepared, self.infer([prepared])[0])
+        if eyes is not None:
+            raise UserError("eyes are those of one photo: complete photos whose eyes you mark one by one")
+        masks = mask if isinstance(mask, list | tuple) else [mask] * len(photo)
+        if len(masks) != len(photo):
+            raise UserError(f"{len(photo)} photos and {len(masks)} masks: give as many, or one mask for all")
+        self.check_wishes(attrs, unset)
+        results = []
+        for start in range(0, len(photo), BATCH):
+            tasks = []
+            for number in range(start, min(start + BATCH, len(photo))):
+                try:
+                    tasks.append(self.prepare(photo[number], masks[number], attrs, unset, **options))
+                except UserError as error:
+                    raise UserError(f"photo {number + 1} of {len(photo)}: {error}") from error
+            results += map(task.finish, tasks, self.infer(tasks, BATCH))
+        return results
+
+    def prepare(
+        self,
+        photo: Any,
+        mask: Any,
+        attrs: Mapping[str, Any] | None = None,
+        unset: str = "photo",
+        *,
+        align: str = "face",
+        eyes: tuple[float, float, float, float] | None = None,
+        face: int | None = None,
+    ) -> Task:
+        """All of `complete` that comes before the networks, for one photo. Arguments and errors are its own."""
+        given = self.check_wishes(attrs, unset)
+        rgb = inputs.photo(photo)
+        where, hole = self.locate(rgb, mask, align=align, eyes=eyes, face=face)
+        real = self._real(rgb, where) if len(given) < len(self.attribute_names) else None
+        return task.ready(rgb, hole, where, self.resolution_px, given, real)
+
+    def infer(self, tasks: Sequence[Task], size: int = 1) -> list[Answer]:
+        """One pass of the networks over up to `size` photos; the last one is repeated up to that."""
+        r, names = self.resolution_px, self.attribute_names
+        fill_up = [min(i, len(tasks) - 1) for i in range(size)]
+
+        def stack(arrays: Sequence[Any]) -> np.ndarray:
+            return np.stack([arrays[i] for i in fill_up]).astype(np.float32)
+
+        reads = [t.read for t in tasks]
+        if any(t.real is not None for t in tasks):
+            nothing = np.zeros((r, r, 3), np.float32)
+            found = self._probabilities(stack([nothing if t.real is None else t.real for t in tasks]))
+            for i, t in enumerate(tasks):
+                if t.real is not None:
+                    named = dict(zip(names, found[i].tolist(), strict=True))
+                    reads[i] = {n: p for n, p in named.items() if n not in t.given}
+        attrs = [
+            {n: t.given[n] if n in t.given else int(read[n] >= 0.5) for n in names}
+            for t, read in zip(tasks, reads, strict=True)
+        ]
+        wanted = stack([np.array([values[n] for n in names], np.float32) for values in attrs])
+        masked, mask = (stack([getattr(t, name) for t in tasks]) for name in ("masked", "mask"))
+        made = np.asarray(self._g(self._g_params, masked, mask, wanted))
+        logits: Any = [None] * size
+        if self._d_params is not None and names:
+            logits = self._logits(np.where(mask > 0, np.clip(made, -1, 1), masked))
+        scores = [
+            score.score(score.terms(made[i], masked[i], mask[i], logits[i], wanted[i])) for i in range(len(tasks))
+        ]
+        return [Answer(*answer) for answer in zip(made, attrs, reads, scores, strict=False)]
 
     def locate(
         self,
         photo: UInt8[np.ndarray, "h w 3"],
-        mask: Bool[np.ndarray, "mask_h mask_w"] | UInt8[np.ndarray, "mask_h mask_w"] | str,
+        mask: Any,
         *,
-        align: Align = "face",
+        align: str = "face",
         eyes: tuple[float, float, float, float] | None = None,
         face: int | None = None,
     ) -> tuple[Place | None, Bool[np.ndarray, "h w"]]:
         """The face (None with `align="off"`) and the hole of `complete`, checked. Arguments and errors are its own."""
         if align not in get_args(Align):
             raise UserError(f"align={align}: write face or off")
-        if not isinstance(mask, str) and mask.shape != photo.shape[:2]:
-            raise UserError(
-                f"mask {mask.shape} and photo {photo.shape[:2]} differ in (height, width): they must be equal"
-            )
+        named = inputs.region_name(mask)
+        given = None if named else inputs.hole(mask, photo)
         if align == "off":
             if eyes is not None or face is not None:
                 raise UserError("with --align off no face is searched: drop --eyes and --face")
-            if isinstance(mask, str):
-                mask = regions.centred(mask, *photo.shape[:2])
-            hole = mask.astype(bool)
+            hole = regions.centred(named, *photo.shape[:2]) if given is None else given
             centred.square_of(hole)
             return None, hole
-        given = None if isinstance(mask, str) else mask.astype(bool)
         if given is not None and not given.any():
             raise UserError(centred.EMPTY)
         pupils = None if eyes is None else np.array(eyes, float).reshape(2, 2)
         where = place.locate(photo, given, self.alignment, self.resolution_px, eyes=pupils, number=face)
-        if isinstance(mask, str):
-            hole = regions.region(mask, where.face, where.square, *photo.shape[:2])
-        else:
-            hole = mask.astype(bool)
+        hole = regions.region(named, where.face, where.square, *photo.shape[:2]) if given is None else given
         place.check_hole(hole, where)
         return where, hole
 
@@ -167,80 +212,49 @@ class Completer:
         read: Mapping[str, float] | None = None,
     ) -> Result:
         """One forward pass with every attribute's value, for a hole and a place that `locate` gave."""
-        r = self.resolution_px
-        if where is None:
-            rows, columns = centred.square_of(hole)
-            square = whole(rows, columns)
-            masked, mask = centred.network_input(photo[rows, columns], hole[rows, columns], r)
-        else:
-            square = where.square
-            masked, mask = network_input(photo, hole, square, r)
-        wanted_attrs = jnp.asarray([values[n] for n in self.attribute_names], jnp.float32).reshape(1, len(values))
-        image = np.asarray(self._g(self._g_params, masked[None], mask[None], wanted_attrs))[0]
+        prepared = task.ready(photo, hole, where, self.resolution_px, values, read=read)
+        return task.finish(prepared, self.infer([prepared])[0])
 
-        completed = photo.copy()
-        # The feather needs a rim of context around the hole.
-        margin = 2 + math.ceil(square.side_px / r)
-        rows, columns = (slice(max(0, s.start - margin), s.stop + margin) for s in box_of(hole))
-        rows, columns = (
-            slice(rows.start, min(rows.stop, len(hole))),
-            slice(columns.start, min(columns.stop, hole.shape[1])),
-        )
-        within = hole[rows, columns]
-        if where is None:
-            fake = _in_photo(image, square, rows, columns)
-        else:
-            fake = _in_photo(seam.meet(image, masked, mask), square, rows, columns)
-            fake = seam.feather(fake, photo[rows, columns], within, square.side_px / r)
-        completed[rows, columns][within] = _to_uint8(fake)[within]
-        return Result(
-            completed,
-            hole,
-            self._score(image, masked, mask, wanted_attrs),
-            dict(values),
-            dict(read or {}),
-            square,
-            where,
-            image,
-            photo,
-        )
+    def read(self, photo: UInt8[np.ndarray, "h w 3"], where: Place | None) -> dict[str, float]:
+        """Each attribute's probability, read from the face at `where`, or (None) from the largest centred square.
 
-    def _score(self, image: np.ndarray, masked: np.ndarray, mask: np.ndarray, wanted_attrs: jax.Array) -> float:
-        logits = None
-        if self._d_params is not None and self.attribute_names:
-            completed = np.where(mask > 0, np.clip(image, -1, 1), masked)
-            logits = np.asarray(self._d(self._d_params, completed[None])[1])[0]
-        return score.score(score.terms(image, masked, mask, logits, np.asarray(wanted_attrs)[0]))
-
-    def _read(
-        self,
-        photo: UInt8[np.ndarray, "h w 3"],
-        where: Place | tuple[slice, slice],
-        given: Mapping[str, float],
-        unset: Unset,
-    ) -> dict[str, float]:
-        names = [name for name in self.attribute_names if name not in given]
-        if not names:
+        Empty if the weights have no discriminator to read with.
+        """
+        if self._d_params is None or not self.attribute_names:
             return {}
-        how = f"give each a value, e.g. --set {names[0]}=1"
-        if unset == "ask":
+        found = self._probabilities(self._real(photo, where)[None])[0]
+        return dict(zip(self.attribute_names, found.tolist(), strict=True))
+
+    def check_wishes(self, attrs: Mapping[str, Any] | None, unset: str) -> dict[str, float]:
+        """`attrs`, checked. UserError as `complete` raises it for what does not depend on the photo."""
+        if unset not in get_args(Unset):
+            raise UserError(f"unset={unset}: write photo (read them from the photo) or ask")
+        given = check_attrs(self.attribute_names, attrs or {})
+        names = [name for name in self.attribute_names if name not in given]
+        how = f"give each a value, e.g. --set {names[0]}=1" if names else ""
+        if names and unset == "ask":
             raise UserError(f"attributes not set: {', '.join(names)}; {how}")
-        if self._d_params is None:
+        if names and self._d_params is None:
             raise UserError(
                 f"attributes not set: {', '.join(names)}; these weights have no discriminator "
                 f"to read them from the photo: {how}"
             )
-        if isinstance(where, Place):
-            real = np.asarray(images.to_float(cut_out(photo, where.square, self.resolution_px)))
-        else:
-            real = centred.shrunk(photo[where], self.resolution_px)
-        logits = np.asarray(self._d(self._d_params, real[None])[1])[0]
-        probabilities = (1 + np.tanh(logits / 2)) / 2  # the sigmoid, without overflow
-        probability = dict(zip(self.attribute_names, probabilities.tolist(), strict=True))
-        return {name: probability[name] for name in names}
+        return given
+
+    def _real(self, photo: UInt8[np.ndarray, "h w 3"], where: Place | None) -> Float32[np.ndarray, "r r 3"]:
+        """The network's crop of the photo with nothing cut, in [-1, 1]."""
+        if where is None:
+            return centred.shrunk(photo[centred.square(*photo.shape[:2])], self.resolution_px)
+        return np.asarray(images.to_float(cut_out(photo, where.square, self.resolution_px)))
+
+    def _logits(self, x: Float32[np.ndarray, "b r r 3"]) -> Float32[np.ndarray, "b n"]:
+        return np.asarray(self._d(self._d_params, x)[1])
+
+    def _probabilities(self, x: Float32[np.ndarray, "b r r 3"]) -> Float32[np.ndarray, "b n"]:
+        return (1 + np.tanh(self._logits(x) / 2)) / 2  # the sigmoid, without overflow
 
 
-def check_attrs(names: tuple[str, ...], attrs: Mapping[str, float]) -> dict[str, float]:
+def check_attrs(names: tuple[str, ...], attrs: Mapping[str, Any]) -> dict[str, float]:
     """`attrs`, or UserError for a name that is not in `names` or a value that is not from 0 to 1."""
     for name, value in attrs.items():
         if name not in names:
@@ -248,18 +262,13 @@ def check_attrs(names: tuple[str, ...], attrs: Mapping[str, float]) -> dict[str,
             close = difflib.get_close_matches(name.lower(), lower, n=1)
             hint = f"did you mean {lower[close[0]]}? " if close else ""
             raise UserError(f"unknown attribute {name}: {hint}These weights know {', '.join(names) or 'none'}")
-        if not LEAST <= value <= MOST:  # nor is NaN
+        try:
+            number = math.nan if isinstance(value, str) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not LEAST <= number <= MOST:  # nor is NaN
             raise UserError(
                 f"{name}={value}: an attribute's value is 0 (absent), 1 (present) or between, "
                 f"at most from {LEAST:g} to {MOST:g}"
             )
     return {name: int(value) if value in (0, 1) else float(value) for name, value in attrs.items()}
-
-
-def _in_photo(image: Float32[np.ndarray, "r r 3"], square: Square, rows: slice, columns: slice) -> np.ndarray:
-    """The network's image in these rows and columns of the photo, in grey levels, not rounded. Float32 [h, w, 3]."""
-    return (to_photo(image, square, rows, columns) + 1) * 127.5
-
-
-def _to_uint8(levels: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    return np.clip(np.round(levels), 0, 255).astype(np.uint8)

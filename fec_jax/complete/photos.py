@@ -97,8 +97,14 @@ def read_photo(path: Path) -> Photo:
     return Photo(pixels, pictures.seen(image), image.info.get("icc_profile") or None, read_metadata(image.info))
 
 
-def read_mask(
-    path: Path,
+def read_mask(path: Path, size_px: tuple[int, int], invert: bool = False, **options: Any) -> Bool[np.ndarray, "h w"]:
+    """`hole_of` a mask's file, with its `options`. Raises UserError as it does, and as `mask_files.open_mask` does."""
+    return hole_of(mask_files.open_mask(path), f"mask {path}", size_px, invert, **options)
+
+
+def hole_of(
+    mask: mask_files.Mask,
+    what: str,
     size_px: tuple[int, int],
     invert: bool = False,
     *,
@@ -106,29 +112,27 @@ def read_mask(
     resize: bool = False,
     photo: Photo | None = None,
 ) -> Bool[np.ndarray, "h w"]:
-    """The hole that a mask's file marks, for a photo of `size_px` (width, height).
+    """The hole that a mask marks, for a photo of `size_px` (width, height). Errors call the mask `what`.
 
     invert   black marks it (of "alpha": what is opaque)
     source   "white": white marks the hole; "alpha": what is transparent
     resize   scale a mask of another size
     photo    refuse the mask if it shows this photo
 
-    Raises UserError as `mask_files.open_mask` does, and for another size, a picture in colour, an empty mask and a full
-    one.
+    Raises UserError: another size, a picture in colour, an empty mask and a full one.
     """
-    mask = mask_files.open_mask(path)
     if source == "white":
-        _check_mask(path, mask, photo)
+        _check_mask(what, mask, photo)
     hole = mask.painted(invert) if source == "white" else mask.erased(invert)
     if hole.shape != size_px[::-1]:
         if not resize:
             raise UserError(
-                f"mask {path} is {hole.shape[1]} x {hole.shape[0]} px but the photo is {size_px[0]} x {size_px[1]} px "
+                f"{what} is {hole.shape[1]} x {hole.shape[0]} px but the photo is {size_px[0]} x {size_px[1]} px "
                 "(upright, EXIF turn applied): they must be equal, or scale it with --mask-resize"
             )
         grey = Image.fromarray(hole * np.uint8(255)).resize(size_px, Image.Resampling.BILINEAR)
         hole = np.asarray(grey) >= 128
-    return _checked_hole(hole, f"mask {path}", source, invert)
+    return _checked_hole(hole, what, source, invert)
 
 
 def erased_hole(photo: Photo, invert: bool = False) -> Bool[np.ndarray, "h w"]:
@@ -139,7 +143,7 @@ def erased_hole(photo: Photo, invert: bool = False) -> Bool[np.ndarray, "h w"]:
     return _checked_hole(mask.erased(invert), "the photo's transparency", "alpha", invert)
 
 
-def _check_mask(path: Path, mask: mask_files.Mask, photo: Photo | None) -> None:
+def _check_mask(name: str, mask: mask_files.Mask, photo: Photo | None) -> None:
     """Refuses what is a picture, before its light parts are taken for the hole."""
     what = None
     if photo is not None and mask.grey.shape == photo.rgb.shape[:2]:
@@ -157,7 +161,7 @@ def _check_mask(path: Path, mask: mask_files.Mask, photo: Photo | None) -> None:
             if erased
             else "paint one, or use another file"
         )
-        raise UserError(f"mask {path} {what}, not a mask (white where to fill, black elsewhere): {advice}")
+        raise UserError(f"{name} {what}, not a mask (white where to fill, black elsewhere): {advice}")
 
 
 def _checked_hole(hole: Bool[np.ndarray, "h w"], what: str, source: str, invert: bool) -> Bool[np.ndarray, "h w"]:

@@ -51,7 +51,8 @@ def to_read(config: Mapping[str, Any]) -> dict[str, Any]:
 
     For reading checkpoints; a training is checked by `workdir.bind`.
     """
-    values = {name: value for name, value in renamed(flat(config)).items() if name not in GONE}
+    values = renamed(flatten_dict(dict(config), sep="."))
+    values = {name: value for name, value in values.items() if name not in GONE}
     common, row = _defaults()
     rows = {name.rpartition(".")[0] for name in values if _ROW.fullmatch(name)}
     missing = {f"{name}.{key}": value for name in rows for key, value in row.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
+from PIL import Image
 
 from fec_jax.io import pictures
 
@@ -47,7 +48,11 @@ class Mask:
 
 def open_mask(path: Path) -> Mask:
     """Raises UserError: no such file, another format, damaged, too large, animated."""
-    image = pictures.named(path, "mask")
+    return mask_of(pictures.named(path, "mask"))
+
+
+def mask_of(image: Image.Image) -> Mask:
+    """From a picture as `pictures.plain` gives it."""
     if image.mode == "I;16":
         deep = np.asarray(image)
         grey = ((deep << 8 if deep.max() <= 1 else deep) >> 8).astype(np.uint8)

@@ -161,6 +161,16 @@ def plain(image: Image.Image) -> Image.Image:
     return image
 
 
+def taken(image: Image.Image) -> Image.Image:
+    """A picture that the caller has opened, upright and `plain`. `PictureError`: damaged, closed, another mode."""
+    try:
+        image.load()
+        upright = _upright(image)
+    except Exception as error:
+        raise PictureError(f"damaged or closed: {one_line(error)}", "open it again") from None
+    return plain(upright.convert({"HSV": "RGB", "La": "LA"}.get(image.mode, image.mode)))
+
+
 def named(path: Path, what: str, full_depth: bool = False) -> Image.Image:
     """A still picture, `plain`, that a person named as their `what` ("photo", "mask"). UserError: it cannot be used."""
     if not os.path.lexists(path):

@@ -10,8 +10,9 @@ from changed_configs import CONGRESS, any_folder_is_prepared, config_of, flat, w
 
 from fec_jax.config import build
 from fec_jax.estimate import startup
-from fec_jax.train import state
+from fec_jax.train import starting, state
 from fec_jax.types import UserError
+from fec_jax.weights.load import start_from
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -21,6 +22,7 @@ COUNTS = {
     "quickstart": (640_156, 212_312),
     "congress64": (993_631, 286_424),
     "portraits64": (1_197_231, 286_424),
+    "finetune": (1_197_231, 286_424),
     "portraits128": (2_173_090, 646_916),
     "portraits256": (4_330_597, 1_279_140),
     "hq256": (68_989_269, 23_053_388),
@@ -43,7 +45,7 @@ def test_the_table_has_every_config():
 def test_every_config_builds(name):
     """Broken: a config that is shipped does not start."""
     run = build.build(config_of(name))
-    assert run.phases[0].resolution_px == 4
+    assert run.phases[0].resolution_px == (64 if name == "finetune" else 4)
     assert run.phases[-1].resolution_px == config_of(name).resolution_px
     assert run.config == json.loads(json.dumps(run.config))
 
@@ -71,6 +73,33 @@ def test_a_config_says_how_to_run_it(name):
     """Broken: the run card lacks its command."""
     doc = ast.get_docstring(ast.parse((ROOT / f"configs/{name}.py").read_text())) or ""
     assert f"--config=configs/{name}.py" in doc
+
+
+def test_finetune_begins_with_the_shipped_weights():
+    """Broken: the config's networks or attributes are no longer those of the weights, and it does not start."""
+    run = build.build(config_of("finetune"))
+    starting.check(run, start_from(run.init_from))
+
+
+def test_data_without_validation_photos_shows_test_photos(monkeypatch, caplog):
+    """Broken: data sets of two splits cannot be trained on any more; or it is not said whose figures are shown."""
+    monkeypatch.setattr(build, "splits_of", lambda path, px: ("train", "test"))
+    shown = []
+    opened = build.open_source
+
+    def noted(path, px, split, attributes=None):
+        shown.append(split)
+        return opened(path, px, split, attributes)
+
+    monkeypatch.setattr(build, "open_source", noted)
+    with caplog.at_level("WARNING", "fec_jax"):
+        build.build(config_of("congress64"))
+    assert set(shown) == {"train", "test"}
+    assert "data/congress64 has no split 'validation': figures while training are of 'test'" in caplog.text
+    monkeypatch.setattr(build, "splits_of", lambda path, px: ("train", "validation", "test"))
+    shown.clear()
+    build.build(config_of("hq256"))
+    assert set(shown) == {"train", "validation"}
 
 
 def test_hq1024_is_the_real_thing():

@@ -29,11 +29,11 @@ def weights_of(run, px, **changes):
     discriminator = {"base": d.base, "cap": d.cap, "growth": d.growth}
     meta = Meta(run.attribute_names, px, generator, discriminator, splits=("old",), loss_networks=("alexnet",))
     meta = dataclasses.replace(meta, **changes)
-    random = [
-        jax.tree.map(lambda x: 0.1 * rng.normal(size=x.shape).astype(np.float32), shapes)
-        for shapes in (meta.g_shapes(), meta.d_shapes())
-    ]
-    return Weights(*random, meta)
+
+    def random(shapes):
+        return jax.tree.map(lambda x: 0.1 * rng.normal(size=x.shape).astype(np.float32), shapes)
+
+    return Weights(random(meta.g_shapes()), random(meta.d_shapes()), meta)
 
 
 def flat(tree):
