@@ -50,7 +50,10 @@ def complete(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact). For a folder: a folder."),
+        typer.Option(
+            readable=False,
+            help="Where to write: .png or .webp (lossless), or .jpg (not exact). For a folder: a folder.",
+        ),
     ],
     mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
     masks: Annotated[

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def evaluate(
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file, or the workdir of a training run.")] = None,
     data: Annotated[Path | None, typer.Option(help="What `fec prepare` wrote.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and grids.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder for report.json, report.md and grids.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split to measure on.")] = "test",
     train_split: Annotated[str, typer.Option(help="Split that the classifier and the baselines learn from.")] = "train",
     masks: Annotated[

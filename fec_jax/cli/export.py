@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make files 
 @app.command("weights")
 def export_weights(
     workdir: Annotated[Path, typer.Argument(help="The workdir of a training run.")],
-    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    out: Annotated[Path, typer.Option(readable=False, help="The .safetensors file to write.")],
     no_discriminator: Annotated[
         bool, typer.Option("--no-discriminator", help="Smaller, but attributes cannot be read from photos.")
     ] = False,
