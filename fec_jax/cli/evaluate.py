@@ -1,4 +1,4 @@
-"""`fec evaluate`: figures of a network that others can trust and repeat."""
+"""`fec evaluate`: reproducible figures of a network."""
 
 import hashlib
 import os
@@ -63,7 +63,7 @@ def evaluate(
     from fec_jax.metrics import judging
     from fec_jax.metrics.evaluation import Judges
 
-    # Whatever is wrong with the input comes to light before anything is measured or written.
+    # Errors of the input are reported before anything is measured or written.
     _check_out(out, force)
     loaded, name, sha256 = _open(weights, resolution)
     test, train, larger = _photos(data, split, train_split, loaded.meta, measure_at)

@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make traini
 PhotoFolder = Annotated[Path, typer.Argument(help="The folder with the photos.")]
 Out = Annotated[
     Path,
-    typer.Option(readable=False, help="Where to put the data sets; the same command goes on after an interruption."),
+    typer.Option(readable=False, help="Where to put the data sets; the same command resumes after an interruption."),
 ]
 Resolution = Annotated[
     int, typer.Option(help="Largest resolution in px, a power of two; the smaller ones come with it.")

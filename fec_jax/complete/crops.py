@@ -8,7 +8,7 @@ from fec_jax.complete.align import Alignment, Square, cut_out
 from fec_jax.io.pictures import PictureError
 
 BEYOND = 0.05
-"""The most of a crop that may lie beyond the photo's border, where its last pixels go on."""
+"""The most of a crop that may lie beyond the photo's border, where its border is repeated."""
 _NEXT = 0.5  # a second face of so much of the largest one's area makes it unclear whose photo it is
 
 
@@ -26,7 +26,7 @@ def aligned(photo: UInt8[np.ndarray, "h w 3"], size_px: int) -> UInt8[np.ndarray
     square = faces.square_of(face, Alignment())
     if square.side_px < size_px:
         raise PictureError(
-            f"the square around its face has {square.side_px:.0f} px, fewer than the {size_px} px asked for"
+            f"the square around its face has {square.side_px:.0f} px, fewer than the {size_px} px needed"
         )
     beyond = _beyond(square, photo.shape[0], photo.shape[1])
     if beyond > BEYOND:

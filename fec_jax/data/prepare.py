@@ -1,7 +1,7 @@
 """`fec prepare`: from a folder of photos to TFDS data sets in array_record, one per resolution, in one pass.
 
 `--resolution 64` makes 4, 8, 16, 32 and 64 px: every growth phase reads its own, and record i is the same photo in all
-of them. A run that was interrupted goes on where it stopped (shards of 512 photos or more); a resolution that is
+of them. An interrupted run resumes where it stopped (shards of 512 photos or more); a resolution that is
 finished is left alone; nothing unfinished ever has a finished one's name.
 
 OUT/64px/1.0.0/    one resolution: TFDS's files (`tfds.builder_from_directory` opens it)
@@ -116,7 +116,7 @@ def prepare(
             return _prepare(listing, root, wanted, max_unreadable, workers, progress)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"cannot write to {shown(root)}: {reason}; run the same command again to go on") from None
+        raise UserError(f"cannot write to {shown(root)}: {reason}; run the same command again to resume") from None
 
 
 def _prepare(

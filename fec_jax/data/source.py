@@ -1,4 +1,4 @@
-"""Where training images come from: the `Source` protocol, and the one that reads what `fec prepare` wrote."""
+"""Data sources: the `Source` protocol, and the one that reads data sets of `fec prepare`."""
 
 import contextlib
 import math

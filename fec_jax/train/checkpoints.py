@@ -76,7 +76,7 @@ class Checkpoints:
             what = "a checkpoint" if nimg is None else f"a checkpoint, at or before that of {nimg} images,"
             raise UserError(
                 f"{what} could not be written to {self.directory} ({_reason(error)}): make room on the disk, then the "
-                "same command goes on from the last whole checkpoint"
+                "same command resumes from the last whole checkpoint"
             ) from error
 
     def saved(self) -> list[int]:
@@ -148,7 +148,7 @@ class Checkpoints:
         self._manager.reload()
 
     def close(self) -> None:
-        """Waits for what is being written, and lets go of the threads. What failed before is not said again."""
+        """Waits for what is being written, and lets go of the threads. An earlier failure is not raised again."""
         try:
             if not self._failed:
                 self.wait()
@@ -158,7 +158,7 @@ class Checkpoints:
 
 
 def _reason(error: Exception) -> str:
-    """The part of an error's text that names the cause; TensorStore's goes on with places in its source."""
+    """The part of an error's text that names the cause; TensorStore's continues with places in its source."""
     text = " ".join(str(error).split()) or type(error).__name__
     found = _DISK.search(text)
     return found[0] if found else text[:200]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fec_jax.cli import main
 from fec_jax.data import prepare
-from fec_jax.data.synthetic.source import ATTRIBUTES, draw
+from fec_jax.data.synthetic.source import ATTRIBUTES, render
 from fec_jax.metrics import latency, perceptual
 from fec_jax.weights import load
 from fec_jax.weights.format import Meta, Weights, load_weights, save_weights
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
     count = TEST + TRAIN + 4
     attrs = np.random.default_rng(1).integers(0, 2, (count, len(ATTRIBUTES)), np.uint8)
     attrs[:, columns] = np.arange(count)[:, None] >> np.arange(2) & 1
-    photos, attrs = draw(0, range(count), 16, attrs)
+    photos, attrs = render(0, range(count), 16, attrs)
     splits = ["test"] * TEST + ["train"] * TRAIN + ["validation"] * 4
     (root / "photos").mkdir()
     (root / "large").mkdir()

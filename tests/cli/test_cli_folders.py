@@ -214,7 +214,7 @@ ERRORS = {
     "out is the masks": (["--masks", "masks"], {"out": "masks"}, "is the folder of the photos or masks"),
     "masks are the photos": (["--masks", "photos"], {}, "put the masks into one of their own"),
     "no such masks": (["--masks", "nowhere"], {}, "cannot read the folder nowhere"),
-    "nothing to fill": ([], {}, "nothing says where to fill"),
+    "nothing to complete": ([], {}, "no hole is given"),
     "two holes": (["--masks", "masks", "--mask", "mask.png"], {}, "more than one thing"),
     "eyes": (["--mask", "mask.png", "--eyes", "1,2,9,2"], {}, "--eyes with a folder of photos"),
     "masks for one photo": (

@@ -55,7 +55,7 @@ def test_snapshots_without_a_clear_face_are_refused(snapshot):
     photo = np.asarray(snapshot)
     crop = crops.aligned(photo, 96)
     assert crop.shape == (96, 96, 3)
-    with pytest.raises(PictureError, match="fewer than the 512 px asked for"):
+    with pytest.raises(PictureError, match="fewer than the 512 px needed"):
         crops.aligned(photo, 512)
     with pytest.raises(PictureError, match="2 faces, none of them much larger"):
         crops.aligned(np.concatenate([photo, photo], axis=1), 64)

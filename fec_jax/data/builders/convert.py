@@ -1,4 +1,4 @@
-"""The pass over all photos: decode once, write every resolution, shard by shard, so that a killed run can go on.
+"""The pass over all photos: decode once, write every resolution, shard by shard, so that a killed run can resume.
 
 Everything is written under `OUT/.partial`; a note in `.partial/done` says that a shard is whole at every resolution,
 and a resolution moves to its place only when all of its shards and TFDS's description are there.
@@ -75,7 +75,7 @@ def sweep(root: Path) -> None:
         wanted = json.loads((partial / "plan.json").read_text())["resolutions"]
         whole = set(wanted) <= set(records.resolutions_in(root))
     except (OSError, ValueError, KeyError, TypeError):
-        whole = True  # without its plan no run can go on with it
+        whole = True  # without its plan no run can resume it
     if whole:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -181,7 +181,7 @@ def _encode(
         image = open_photo(photo.content if isinstance(photo.content, Path) else photo.content())
         image = square(image) if crop is None else Image.fromarray(crop(np.asarray(image), largest_px))
         if image.width < largest_px:  # left out at every resolution, so that record i stays the same photo in all
-            raise PictureError(f"its square has {image.width} px, fewer than the {largest_px} px asked for")
+            raise PictureError(f"its square has {image.width} px, fewer than the {largest_px} px needed")
         return {px: to_png(shrink(image, px)) for px in resolutions}
     except PictureError as error:
         return error

@@ -1,4 +1,4 @@
-"""What a builder finds in the user's folder: the photos, their labels and splits, before any picture is opened."""
+"""Listings: the photos of a folder with their labels and splits, before any picture is opened."""
 
 import hashlib
 from collections.abc import Callable, Sequence
