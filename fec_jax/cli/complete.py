@@ -157,6 +157,7 @@ def complete(
 
     from fec_jax.complete import photos
     from fec_jax.complete.completer import Completer
+    from fec_jax.complete.variations import variations
     from fec_jax.io import output
     from fec_jax.weights.load import weights_from
 
@@ -166,10 +167,11 @@ def complete(
     picture, hole = where.read(photo)
     completer = Completer(weights_from(weights))
     result = completer.complete(picture.rgb, hole, eyes=pupils, **wishes)
+    wanted = None if vary is None else variations(vary, result.attrs)
     completed.tell(result)
 
-    if vary is not None:
-        completed.write_sheet(out, completer, picture, result, vary)
+    if wanted is not None:
+        completed.write_sheet(out, completer, picture, result, wanted)
     else:
         completed.write_photo(out, picture, result, raw, keep_metadata)
     if show_mask is not None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fec_jax.complete.completer import Completer, Result
     from fec_jax.complete.photos import Photo
 
+    Variations = list[tuple[str, dict[str, float]]]
+
 
 @dataclass(frozen=True)
 class Hole:
@@ -63,14 +65,13 @@ def write_photo(out: Path, picture: "Photo", result: "Result", raw: bool, keep_m
     photos.write_photo(out, picture.replaced(filled, where), mark.rstrip("; "), keep_metadata)
 
 
-def write_sheet(out: Path, completer: "Completer", picture: "Photo", result: "Result", vary: str) -> None:
+def write_sheet(out: Path, completer: "Completer", picture: "Photo", result: "Result", wanted: "Variations") -> None:
     """The contact sheet of `--vary`."""
     import numpy as np
 
     from fec_jax.complete import photos
-    from fec_jax.complete.variations import sheet, shown, tile, variations
+    from fec_jax.complete.variations import sheet, shown, tile
 
-    wanted = variations(vary, result.attrs)
     found = [completer.fill(picture.rgb, result.hole, values, result.place).completed for _, values in wanted]
     pictures = [picture.rgb, shown(picture.rgb, result.hole), *found]
     titles = ["photo", "hole", *(title for title, _ in wanted)]
@@ -125,9 +126,13 @@ def check_more(files: list[tuple[Path | None, tuple[str, ...]]], taken: tuple[Pa
             continue
         if path.suffix.lower() not in kinds:
             raise UserError(f"cannot write {path}: give a name that ends in {kinds[0]}")
-        if any(path.absolute() == other.absolute() or (path.exists() and path.samefile(other)) for other in taken):
+        if any(path.absolute() == other.absolute() or _same(path, other) for other in taken):
             raise UserError(f"cannot write {path}: it is an input or the output; choose another name")
         output.check_free(path, force)
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.samefile(other)
 
 
 def png(hole: "np.ndarray") -> bytes:

@@ -6,8 +6,9 @@ crop are shares of its side.
 
 **To the network** (`network_input`): the photo is turned at its own scale or finer by bicubic interpolation, then
 averaged over areas, so that nothing aliases. Pixels under the hole are cut before that: nothing of them can reach the
-network. A network pixel that the hole or the world beyond the photo touches is a hole pixel: 1 in the mask, 0 in the
-image. **Back** (`to_photo`): bicubic, antialiased where the photo's face is smaller than the network's.
+network. A network pixel is a hole pixel, 1 in the mask and 0 in the image, if less than half of it is known
+(under the hole, or beyond the photo); one that is known in part has the mean of that part. **Back** (`to_photo`):
+bicubic, antialiased where the photo's face is smaller than the network's.
 """
 
 import math
@@ -21,6 +22,9 @@ from fec_jax.complete.opencv import cv2
 
 SHARP_PX = 2048
 """The network's image is enlarged to at most this by bicubic interpolation, and further, without loss, linearly."""
+
+KNOWN = 0.5
+"""Least share of a network pixel that is known, for it to count as known: by the mean of that part."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +114,12 @@ def network_input(
     reach = cv2().dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
     unknown = (_warp(reach, square, fine, linear=True, border_value=1.0) > 0).astype(np.float32)
     image = _warp(np.where(hole[..., None], np.uint8(0), photo), square, fine)
-    # Pixels that are unknown in part are unknown; without their values, the average of the others is not darkened.
-    image[unknown > 0] = 0
+    image = image * (1 - unknown)[..., None]
     if fine != size_px:
         image, unknown = (cv2().resize(x, (size_px, size_px), interpolation=cv2().INTER_AREA) for x in (image, unknown))
-    mask = unknown > 0
-    masked = np.where(mask[..., None], np.float32(0), image.astype(np.float32) / 127.5 - 1)
-    return masked.astype(np.float32), mask[..., None].astype(np.float32)
+    mask = unknown[..., None] > 1 - KNOWN
+    masked = np.where(mask, 0, image / np.maximum(1 - unknown, KNOWN)[..., None] / 127.5 - 1)
+    return masked.astype(np.float32), mask.astype(np.float32)
 
 
 def to_photo(

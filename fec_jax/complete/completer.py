@@ -13,9 +13,10 @@ turned back. With `align="off"` the photo is such a crop already: the network ge
 to size by averaging areas. A hole outside the square is an error. Pixels outside the hole are never touched, so a large
 photo loses nothing but detail inside the hole.
 
-**No leak.** A pixel of the network's that the hole touches, wholly or in part, is a hole pixel: 1 in the mask and 0 in
-the masked image, as in training, where masks at the final resolution are binary. What lies under the mask cannot reach
-the network. Context pixels of the photo that fall into such a pixel are kept all the same, for the photo's are pasted.
+**No leak.** What lies under the mask cannot reach the network: it is cut before anything is averaged. Masks at the
+network's size are binary, as in training. With `align="face"` a network pixel of which at least half is known counts as
+known, by the mean of that half; with `align="off"` one that the hole touches at all is a hole pixel. Context pixels of
+the photo that fall into a hole pixel are kept all the same, for the photo's are pasted.
 
 **Attributes that are not set** are read by the discriminator's attribute head from the photo as it was given, before
 the hole is cut. For editing, where the photo still holds the face, that keeps everything that the user did not ask to

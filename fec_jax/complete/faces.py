@@ -153,6 +153,13 @@ def square_of(face: Face, alignment: Alignment, *, marked: bool = False) -> Squa
     return around_eyes(seen.to_photo(np.array(POINTS[:2])), alignment)
 
 
+def corrected(face: Face, square: Square, alignment: Alignment) -> Face:
+    """`face` with its eyes where the crop has them: YuNet sees them a little higher and further apart than they are."""
+    shift = np.array([[-alignment.apart / 2, 0], [alignment.apart / 2, 0]])
+    eyes = square.to_photo(np.array(alignment.middle) + shift)
+    return Face(np.concatenate([eyes, face.points[2:]]), face.box, face.sure)
+
+
 def from_eyes(eyes: Float[np.ndarray, "2 2"]) -> Face:
     """The face of the pupils that a person marked, in either order: the face is turned by less than a quarter."""
     eyes = eyes[np.argsort(eyes[:, 0])]

@@ -60,8 +60,8 @@ def locate(
         raise UserError(f"no face found in the photo of {w} x {h} px: {WAYS_OUT}")
     chosen = _choose(found, hole, number, alignment)
     face = faces.precise(photo, faces.upright(photo, found[chosen]))
-    found[chosen] = face
     square = faces.square_of(face, alignment)
+    face = found[chosen] = faces.corrected(face, square, alignment)
     return Place(tuple(found), face, square, _warnings(face, square, network_px))
 
 

@@ -60,11 +60,11 @@ def _box(name: str, points: Float[np.ndarray, "5 2"]) -> tuple[float, float, flo
     """left, right, top, bottom."""
     eyes, nose, mouth = points[:2].mean(axis=0), points[2], points[3:].mean(axis=0)
     middle = (eyes[0] + mouth[0]) / 2
-    chin = mouth[1] + 0.75 * (mouth[1] - eyes[1])
+    chin = mouth[1] + 0.8 * (mouth[1] - eyes[1])
     return {
         "mouth": (mouth[0] - 0.18, mouth[0] + 0.18, nose[1] + 0.3 * (mouth[1] - nose[1]), mouth[1] + 0.11),
-        "eyes": (eyes[0] - 0.25, eyes[0] + 0.25, eyes[1] - 0.10, eyes[1] + 0.08),
-        "nose": (nose[0] - 0.10, nose[0] + 0.10, eyes[1] + 0.01, nose[1] + 0.06),
-        "face": (middle - 0.29, middle + 0.29, eyes[1] - 0.19, chin + 0.02),
+        "eyes": (eyes[0] - 0.25, eyes[0] + 0.25, eyes[1] - 0.115, eyes[1] + 0.065),
+        "nose": (nose[0] - 0.10, nose[0] + 0.10, eyes[1] - 0.005, nose[1] + 0.06),
+        "face": (middle - 0.29, middle + 0.29, eyes[1] - 0.205, chin + 0.02),
         "lower-face": (middle - 0.27, middle + 0.27, nose[1] - 0.05, chin + 0.02),
     }[name]
