@@ -1,4 +1,4 @@
-"""From a config to a run: the only reader of ConfigDict. What cannot work is said here, before anything is compiled."""
+"""From a ConfigDict to a run: what every key means. What cannot work is said here, before anything is compiled."""
 
 import dataclasses
 import functools
