@@ -1,4 +1,4 @@
-"""From a config to a run: the only reader of ConfigDict. Impossible values are refused before anything is compiled."""
+"""From a ConfigDict to a run: the meaning of every key. Impossible values are refused before anything is compiled."""
 
 import dataclasses
 import functools

@@ -1,8 +1,8 @@
 """Checkpoints on disk: the only place that knows orbax.
 
-`checkpoints/NIMG/` holds the state (arrays) and what belongs to it (JSON: position of the data, config, attribute
-names). Orbax writes aside and renames, so a folder named by a number is whole; a run killed while writing leaves the
-one before.
+`checkpoints/NIMG/` holds the arrays (`state.State`: networks, optimisers, average, history) and a JSON (`facts.facts`:
+where the run stands, its config and data). Orbax writes aside and renames, so a folder named by a number is whole; a
+run killed while writing leaves the one before.
 """
 
 import contextlib

@@ -230,7 +230,7 @@ ERRORS = {
     "no masks in the folder": ({"masks": "folder:empty"}, "has no *.png"),
     "missing inception": ({"inception": "none.safetensors"}, "Inception weights none.safetensors do not exist"),
     "foreign inception": ({"inception": "w.safetensors"}, "Inception weights w.safetensors have format"),
-    "a file for a folder": ({"out": "text.txt"}, "--out text.txt is a file"),
+    "a file for a folder": ({"out": "text.txt"}, "text.txt: it is a file"),
     "a folder in a file": ({"out": "text.txt/x"}, "text.txt/x"),
     "too few of a kind": ({"train_split": "validation"}, "training photos have its rarer value"),
 }
