@@ -30,6 +30,7 @@ help:
 	@echo "make clean   remove .venv and caches; runs/ and data/ stay"
 
 demo: $(RUN)
+	$(BIN)/python experiments/first_look.py runs/first_look.png
 	$(LARGE_PAGES) $(BIN)/python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart $(DEMO_ARGS)
 	$(BIN)/fec export weights runs/quickstart --out runs/quickstart/weights.safetensors --force
 	$(BIN)/python experiments/demo.py runs/quickstart

@@ -1,4 +1,4 @@
-"""The shipped weights, trained on for 50 to 500 photos of your own, at 64 px. Minutes on two CPU cores.
+"""The shipped weights, trained on for 50 to 500 photos of your own, at 64 px, on two CPU cores.
 
 pip install -e '.[eval]'  # LPIPS, the loss of the shipped weights too, needs its weights
 fec prepare folder PATH/TO/photos --resolution 64 --out data/own

@@ -28,7 +28,7 @@ __all__ = ["Completer", "Result", "Weights", "__version__", "load_shipped", "loa
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, imported when first used: they bring JAX, which `fec --help` should not wait for."""
+    """The public names, imported when first used: they import JAX, which would slow `fec --help`."""
     if name not in _PLACES:
         raise AttributeError(f"module 'fec_jax' has no attribute {name!r}")
     return getattr(importlib.import_module(f"fec_jax.{_PLACES[name]}"), name)

@@ -57,7 +57,7 @@ def grid(rows: Num[np.ndarray, "r c h w 3"], gap_px: int = 2) -> UInt8[np.ndarra
 def batches(count: int, size: int) -> Iterator[tuple[Int[np.ndarray, "{size}"], int]]:
     """Indices of `count` images in batches of one size, so that one program serves all, and how many of each are new.
 
-    The last batch is filled up by repeating its own.
+    The last batch is padded by repeating its own indices.
     """
     for start in range(0, count, size):
         new = min(size, count - start)

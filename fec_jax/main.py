@@ -1,8 +1,8 @@
 """Trains what a config describes: `python -m fec_jax.main --config=configs/quickstart.py --workdir=runs/quickstart`.
 
-The same command goes on from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
+The same command resumes from the newest checkpoint in the workdir. Any key can be changed: `--config.batch.px4=8`.
 `--config` also takes the name of a shipped config.
-In several processes: `--distributed`, or `--coordinator_address`, `--num_processes` and `--process_id`; see the README.
+In several processes: `--distributed`, or `--coordinator_address`, `--num_processes`, `--process_id`; see docs/hosts.md.
 """
 
 import logging
@@ -28,7 +28,7 @@ _COORDINATOR = flags.DEFINE_string(
 )
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "Started by hand: how many processes there are.")
 _PROCESS = flags.DEFINE_integer("process_id", None, "Started by hand: which of them this is, from 0.")
-_HEARTBEAT = flags.DEFINE_integer("heartbeat_timeout_seconds", 30, "A process not heard of for so long is gone.", 1)
+_HEARTBEAT = flags.DEFINE_integer("heartbeat_timeout_seconds", 30, "A process silent for so long is taken as dead.", 1)
 _JOINING = flags.DEFINE_integer("initialization_timeout", 300, "Seconds to wait for all processes to start.", 1)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
 _CHANGES = flags.DEFINE_multi_string("set", [], "Changes the config: KEY=VALUE, the same as --config.KEY=VALUE.")
@@ -36,11 +36,11 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main(argv: Sequence[str]) -> None:
-    """Exits with 2 and one line for an error that the user can mend."""
+    """Exits with 2 and one line for an error that the user can fix."""
     if len(argv) > 1:
         _fail(f"unexpected argument {argv[1]!r}: options begin with --")
     log_plainly()
-    # Imported here, so that a mistyped option is answered at once.
+    # Imported here, so that a mistyped option is reported at once.
     from fec_jax.train import hosts
 
     try:
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def train(config: str, changes: Sequence[str], workdir: str) -> None:
-    """Trains the config (see `config.load.load`) in `workdir`, or goes on with what is there. Raises UserError."""
+    """Trains the config (see `config.load.load`) in `workdir`, or resumes there. Raises UserError."""
     from fec_jax.config import build, load
     from fec_jax.config.workdir import bind, local, newest
     from fec_jax.estimate import startup
@@ -77,7 +77,7 @@ def train(config: str, changes: Sequence[str], workdir: str) -> None:
         for line in startup.lines(run):
             log.info(line)
     else:
-        log.setLevel(logging.WARNING)  # the first process tells what all do
+        log.setLevel(logging.WARNING)  # the first process logs for all
     with hosts.all_or_none():
         start = start_from(run.init_from) if run.init_from and newest(folder) is None else None
         if start:
@@ -90,7 +90,7 @@ def train(config: str, changes: Sequence[str], workdir: str) -> None:
 
 
 def log_plainly() -> None:
-    """This project's own lines, with the time and no more; libraries are heard from warnings on."""
+    """Logs this project's lines with the time only; libraries log from warnings on."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
@@ -105,7 +105,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
-    """absl's parser, with a line instead of a traceback for what a person can mistype."""
+    """absl's parser, with one line instead of a traceback for mistyped options."""
     try:
         return flags.FLAGS([re.sub(r"^--?config\.", "--set=", word) for word in argv])
     except (flags.Error, OSError) as error:

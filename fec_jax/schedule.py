@@ -1,8 +1,8 @@
 """When the networks grow: a table, and one pure function of images seen.
 
 A run walks through resolutions 4, 8, ... px. Each begins with a fade, in which alpha goes from 0 to 1 and blends the
-new layers of G and D in, and goes on with a stable phase at alpha 1 (paper, section "Training"). Nothing else in the
-project knows where a phase begins: not the loop, not the checkpoints, not the learning rate.
+new layers of G and D in, followed by a stable phase at alpha 1 (paper, section "Training"). No other
+module computes where a phase begins: not the loop, not the checkpoints, not the learning rate.
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ class Row:
     lr: float
     """Learning rate from the first image on."""
     lr_end: float
-    """Where it goes along a half cosine within the stable phase."""
+    """Learning rate at the end of the stable phase, reached along a half cosine."""
     d_terms: float = 1.0
     """Factor of G's two losses that come from D (adversarial, attribute): their share grows with the resolution."""
     lpips: float = 0.0
-    """Weight of LPIPS, which then takes the place of the feature loss; 0: the feature loss."""
+    """Weight of LPIPS, which then replaces the feature loss; 0: the feature loss."""
     adv: float = 1.0
     """A further factor of the adversarial loss alone."""
     noise: float = 1.0
-    """Factor of the noise on what D sees: it hides fine texture where there is some to judge."""
+    """Factor of the noise on what D sees. Noise hides fine texture: lower it where D has to learn texture."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Phase:
     start_nimg: int
     end_nimg: int
     grows: bool
-    """Whether this phase is the first of its resolution, where optimisers and history start anew."""
+    """Whether this phase is the first of its resolution, where optimisers and history are reset."""
 
     @property
     def resolution_px(self) -> int:
@@ -114,11 +114,11 @@ def total_nimg(phases: Sequence[Phase]) -> int:
 
 
 def at(phases: Sequence[Phase], nimg: int, *, warmup_kimg: float = 0.0) -> Moment:
-    """Where a run stands after `nimg` images: the moment that the next step takes place in.
+    """The state of the schedule after `nimg` images, for the next step.
 
     On a border the later phase counts; at and past the end the last phase does, with `done`. Alpha is
     (nimg - start) / (end - start) in a fade and 1 otherwise. The learning rate rises linearly over the first
-    `warmup_kimg` of every resolution, so that fresh optimiser statistics do not throw the older layers off.
+    `warmup_kimg` of every resolution, so that fresh optimiser statistics do not disturb the older layers.
     """
     phase = next((p for p in phases if nimg < p.end_nimg), phases[-1])
     row = phase.row
@@ -128,8 +128,8 @@ def at(phases: Sequence[Phase], nimg: int, *, warmup_kimg: float = 0.0) -> Momen
     if phase.kind == "stable":
         lr = row.lr_end + (row.lr - row.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
     if warmup_kimg:
-        born = next(p for p in phases if p.resolution_px == row.resolution_px).start_nimg
-        lr *= min(1.0, (nimg - born + row.batch) / (warmup_kimg * 1000))
+        grown_at = next(p for p in phases if p.resolution_px == row.resolution_px).start_nimg
+        lr *= min(1.0, (nimg - grown_at + row.batch) / (warmup_kimg * 1000))
     return Moment(phase, nimg, alpha, lr, nimg >= phases[-1].end_nimg)
 
 

@@ -7,7 +7,7 @@ real           the photo                                                        
 mask           1 in the hole, 0 in the context; grey at the rim once pooled       [b, h, w, 1]  [0, 1]
 masked         `real` with the hole set to 0 (mid grey)                           [b, h, w, 3]  [-1, 1]
 attrs          the labels of the photo                                            [b, n]        {0, 1}
-wanted_attrs   what the user asks for                                             [b, n]        {0, 1}
+wanted_attrs   the attributes to complete                                         [b, n]        {0, 1}
 fake           the generator's whole-image output G(masked, mask, wanted_attrs)   [b, h, w, 3]  about [-1, 1]
 completed      context pixels of `real`, hole pixels of `fake`                    [b, h, w, 3]  about [-1, 1]
 nimg           images seen since the start of training, the clock of everything; `_kimg` is thousands of them
@@ -31,7 +31,7 @@ Params = Mapping[str, Any]
 
 
 class UserError(Exception):
-    """An error that the user caused and can mend: one line saying what was wrong, where, and what to do.
+    """An error that the user caused and can fix: one line saying what was wrong, where, and what to do.
 
     The command line prints it without a traceback and exits with 2.
     """

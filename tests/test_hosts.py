@@ -153,7 +153,7 @@ def test_killed_and_resumed_equals_never_killed(ways, tmp_path):
         assert survivor.returncode == 1, errors
         last = errors.splitlines()[-1]
         assert last.startswith(f"fec_jax: process {victim} of 2 is gone"), errors
-        assert "Start all of them again: training goes on from the last checkpoint" in last
+        assert "Start all of them again: training resumes from the last checkpoint" in last
     end_well(start_pair(workdir))
     assert tiny.lines(workdir) == tiny.lines(ways.folder / "pair")
 
@@ -162,7 +162,7 @@ def test_told_to_stop_all_stop_and_one_process_goes_on(ways, tmp_path):
     """A scheduler that stops one process of a run leaves the others hanging; or a stopped run cannot move elsewhere."""
     errors = end_well(start_pair(tmp_path, faults=("", "step:40:TERM")))
     assert "SIGTERM" in errors[1]
-    assert "saved: the same command goes on from here" in errors[0]
+    assert "saved: the same command resumes" in errors[0]
     assert max(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) in (48, 56, 64)
     end_well([tiny.program(tmp_path, devices=4, config=CONFIG)])
     assert_same_training(tmp_path, ways.folder / "pair")
@@ -174,7 +174,7 @@ def test_a_mistake_that_one_process_finds_ends_all(ways):
     (first, told), (second, other) = end(start_pair(ways.folder / "pair", "--config.seed=1"))
     assert (first, second) == (2, 2), (told, other)
     assert "config.seed = 0, not 1" in told.splitlines()[-1]
-    assert "fec_jax: process 0 of 2 cannot go on, and says why" in other.splitlines()
+    assert "fec_jax: process 0 of 2 has failed, and says why" in other.splitlines()
     assert tiny.lines(ways.folder / "pair") == before
 
 

@@ -38,7 +38,7 @@ def halfway(reference, tmp_path):
 
 
 def test_the_workdir_tells_the_whole_run(reference):
-    """A stranger could not judge a run from its folder: something is missing, repeated, or cannot be read."""
+    """A run cannot be assessed from its folder: something is missing, repeated, or cannot be read."""
     assert json.loads((reference / "config.json").read_text()) == json.loads(tiny.config().to_json())
     assert list((reference / "events").glob("events.*"))
     checkpoints = {int(path.name) for path in (reference / "checkpoints").iterdir()}
@@ -85,7 +85,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(reference, halfway):
     code, errors = tiny.train(halfway, fault=f"step:{MID_FADE_16 + 8}:TERM")
     assert code == 0, errors
     assert "SIGTERM" in errors
-    assert "stopped at 0.224 kimg, saved: the same command goes on from here" in errors
+    assert "stopped at 0.224 kimg, saved: the same command resumes" in errors
     code, errors = tiny.train(halfway)
     assert code == 0, errors
     assert tiny.lines(halfway) == tiny.lines(reference)

@@ -50,19 +50,22 @@ def complete(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Where to write: .png or .webp (lossless), or .jpg (not exact). For a folder: a folder."),
+        typer.Option(
+            readable=False,
+            help="Where to write: .png or .webp (lossless), or .jpg (not exact). For a folder: a folder.",
+        ),
     ],
-    mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white where to fill.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Picture of the photo's size, white in the hole.")] = None,
     masks: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="For a folder: masks with the names of the photos.")
     ] = None,
     mask_from: Annotated[
-        MaskFrom, typer.Option(help="alpha: fill what is transparent, in MASK or else in the photo itself.")
+        MaskFrom, typer.Option(help="alpha: the hole is what is transparent, in MASK or else in the photo.")
     ] = MaskFrom.white,
     mask_resize: Annotated[bool, typer.Option("--mask-resize", help="Scale a mask of another size.")] = False,
-    region: Annotated[Region | None, typer.Option(help="In place of a mask: this part of the face.")] = None,
+    region: Annotated[Region | None, typer.Option(help="Instead of a mask: this part of the face.")] = None,
     box: Annotated[
-        str | None, typer.Option(metavar="X,Y,W,H", help="In place of a mask: this box, in pixels of the photo.")
+        str | None, typer.Option(metavar="X,Y,W,H", help="Instead of a mask: this box, in pixels of the photo.")
     ] = None,
     weights: Annotated[
         Path | None,
@@ -91,7 +94,7 @@ def complete(
     ] = None,
     vary: Annotated[
         str | None,
-        typer.Option(metavar="all|NAME", help="OUT is a sheet: every attribute turned round, or one in five steps."),
+        typer.Option(metavar="all|NAME", help="OUT is a sheet: every attribute flipped, or one in five steps."),
     ] = None,
     show_mask: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the hole, as a mask: .png.")
@@ -108,14 +111,14 @@ def complete(
         bool, typer.Option("--force", help="Overwrite OUT and the other files; do done ones again.")
     ] = False,
 ) -> None:
-    """Fill the hole in a photo of a face, the way you say. Other pixels stay exactly as they are, except in a JPEG.
+    """Complete the hole in a photo of a face, with the attributes you set. Other pixels stay exact, except in a JPEG.
 
     The hole is a --mask, a --region or a --box, or with --mask-from alpha what is transparent. Attributes that you do
     not set are read from the photo by the discriminator and reported on stderr. If the hole covers damage, so that
     there is nothing to read, set them all; --unset ask lists those left open.
 
     A folder becomes PNG files in the folder OUT, with a report.csv. Photos that fail are listed there; the exit code is
-    then 1. The same command again goes on where it stopped.
+    then 1. The same command resumes where it stopped.
     """
     from fec_jax.types import UserError
 
@@ -124,7 +127,7 @@ def complete(
         mask_from is MaskFrom.white or region or box or masks
     ):
         raise UserError(
-            "nothing says where to fill, or more than one thing: give one of --mask FILE, --region NAME and "
+            "no hole is given, or more than one: give one of --mask FILE, --region NAME and "
             "--box X,Y,W,H, or --mask-from alpha for what is transparent"
         )
     if raw and vary:
@@ -140,14 +143,14 @@ def complete(
     pupils = None if eyes is None else _numbers(eyes, "--eyes", "X,Y,X,Y")
     corners = None if box is None else [int(x) for x in _numbers(box, "--box", "X,Y,W,H", whole=True)]
     where = completed.Hole(mask, mask_from.value, invert_mask, mask_resize, region and region.value, corners)
-    wishes = {"attrs": attrs, "unset": unset.value, "align": align.value, "face": face}
+    options = {"attrs": attrs, "unset": unset.value, "align": align.value, "face": face}
     if photo.is_dir():
         unused = {"--eyes": eyes, "--vary": vary, "--show-mask": show_mask, "--json": report}
         if any(x is not None for x in unused.values()):
             given = ", ".join(name for name, x in unused.items() if x is not None)
             raise UserError(f"{given} with a folder of photos: drop it, or complete the photos one by one")
         write = functools.partial(completed.write_photo, raw=raw, keep_metadata=keep_metadata)
-        folder.complete(photo, out, where, masks, weights, write, force, wishes)
+        folder.complete(photo, out, where, masks, weights, write, force, options)
         return
     if masks is not None:
         raise UserError(f"--masks with {photo}, which is not a folder: give the one mask with --mask FILE")
@@ -163,7 +166,7 @@ def complete(
     completed.check_more([(show_mask, (".png",)), (report, (".json",))], (*inputs, out), force)
     picture, hole = where.read(photo)
     completer = Completer(weights_from(weights))
-    result = completer.complete(picture.rgb, hole, eyes=pupils, **wishes)
+    result = completer.complete(picture.rgb, hole, eyes=pupils, **options)
     wanted = None if vary is None else variations(vary, result.attrs)
     completed.tell(result)
 

@@ -1,4 +1,4 @@
-"""What `fec complete` tells and writes: the photo or a sheet of edits, facts, messages."""
+"""Output of `fec complete`: the photo or a sheet of edits, facts, messages."""
 
 import io
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hole:
-    """What says where to fill: a mask's file, what is transparent in it or in the photo, a region or a box."""
+    """What marks the hole: a mask's file, what is transparent in it or in the photo, a region or a box."""
 
     mask: Path | None = None
     source: str = "white"
@@ -81,7 +81,7 @@ def write_sheet(out: Path, completer: "Completer", picture: "Photo", result: "Re
 
 
 def tell(result: "Result") -> None:
-    """What was assumed, on stderr."""
+    """Assumptions and warnings, on stderr."""
     from fec_jax.complete import place
 
     if result.place and len(result.place.faces) > 1:

@@ -14,7 +14,8 @@ def doctor(
     target: Annotated[
         Path | None,
         typer.Argument(
-            help="A folder of photos, what `fec prepare` wrote, a photo, a workdir, or weights. Default: this machine."
+            readable=False,  # our own line says so
+            help="A folder of photos, what `fec prepare` wrote, a photo, a workdir, or weights. Default: this machine.",
         ),
     ] = None,
     attributes: Annotated[
@@ -61,7 +62,9 @@ def _examine(target: Path | None, attributes: Path | None, resolution: int, face
         from fec_jax.doctor.folders import examine_photo
 
         return examine_photo(target, faces)
-    if (target / "config.json").exists() or (target / "checkpoints").is_dir():
+    if not os.access(target, os.R_OK | os.X_OK):
+        raise UserError(f"{shown(target)} cannot be read: change its permissions")
+    if os.path.exists(target / "config.json") or os.path.isdir(target / "checkpoints"):
         from fec_jax.doctor.runs import examine_workdir
 
         return examine_workdir(target)

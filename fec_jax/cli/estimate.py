@@ -11,14 +11,14 @@ def estimate(
         str, typer.Option(help="v5e, h100, a100, l4, t4, titan-xp, with -N for N of them; here: this machine, timed.")
     ] = "here",
     utilisation: Annotated[
-        float, typer.Option("--utilisation", "--utilization", help="Part of the device's peak that is reached.")
+        float, typer.Option("--utilisation", "--utilization", help="Share of the device's peak that is reached.")
     ] = 0.4,
     price: Annotated[float | None, typer.Option(min=0, help="Of an hour of all devices together.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Changes the config: batch.px1024=8.")
     ] = None,
 ) -> None:
-    """Say what a run will need: operations, bytes, memory and hours of every resolution, and the cost.
+    """Estimate what a run needs: operations, bytes, memory and hours of every resolution, and the cost.
 
     Nothing is trained and the data need not be there. For `here` the step of every resolution is compiled and timed;
     for other devices XLA counts the operations, and the utilisation is your assumption.

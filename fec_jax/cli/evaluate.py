@@ -1,4 +1,4 @@
-"""`fec evaluate`: figures of a network that others can trust and repeat."""
+"""`fec evaluate`: reproducible figures of a network."""
 
 import hashlib
 import os
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def evaluate(
     weights: Annotated[Path | None, typer.Option(help="A .safetensors file, or the workdir of a training run.")] = None,
     data: Annotated[Path | None, typer.Option(help="What `fec prepare` wrote.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.json, report.md and grids.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder for report.json, report.md and grids.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split to measure on.")] = "test",
     train_split: Annotated[str, typer.Option(help="Split that the classifier and the baselines learn from.")] = "train",
     masks: Annotated[
@@ -61,7 +63,7 @@ def evaluate(
     from fec_jax.metrics import judging
     from fec_jax.metrics.evaluation import Judges
 
-    # Whatever is wrong with the input comes to light before anything is measured or written.
+    # Errors of the input are reported before anything is measured or written.
     _check_out(out, force)
     loaded, name, sha256 = _open(weights, resolution)
     test, train, larger = _photos(data, split, train_split, loaded.meta, measure_at)

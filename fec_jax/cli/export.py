@@ -1,23 +1,23 @@
-"""`fec export`: files for others from a training run."""
+"""`fec export`: files to hand out, from a training run."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make files for others from a training run.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make files to hand out from a training run.")
 
 
 @app.command("weights")
 def export_weights(
     workdir: Annotated[Path, typer.Argument(help="The workdir of a training run.")],
-    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    out: Annotated[Path, typer.Option(readable=False, help="The .safetensors file to write.")],
     no_discriminator: Annotated[
         bool, typer.Option("--no-discriminator", help="Smaller, but attributes cannot be read from photos.")
     ] = False,
     half: Annotated[bool, typer.Option("--half", help="float16: half the size.")] = False,
     license: Annotated[
-        str | None, typer.Option(help="The training photos' licence, in place of what `fec prepare` was told.")
+        str | None, typer.Option(help="The training photos' licence, instead of the one given to `fec prepare`.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
 ) -> None:

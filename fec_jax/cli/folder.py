@@ -23,7 +23,7 @@ def complete(
     weights: Path | None,
     write: "Write",
     force: bool,
-    wishes: Mapping[str, Any],
+    options: Mapping[str, Any],
 ) -> None:
     """Completes the photos in a folder to the folder `out`, `hole` in each or by the mask of its name in `masks`.
 
@@ -61,13 +61,13 @@ def complete(
         return dataclasses.replace(hole, mask=fitting[0]).read(path)
 
     completer = Completer(weights_from(weights))
-    completer.check_wishes(wishes["attrs"], wishes["unset"])
+    completer.check_wanted(options["attrs"], options["unset"])
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot make {shown(out)}: {error.strerror or error}; choose another --out") from error
     with progress.shown("completing", len(paths), "photos") as tick:
-        counts = batch.complete_folder(completer, paths, out, read, write, force=force, tick=tick, **wishes)
+        counts = batch.complete_folder(completer, paths, out, read, write, force=force, tick=tick, **options)
     before = f", {counts.before} were done before (--force does them again)" if counts.before else ""
     typer.echo(f"wrote {counts.done} photos to {shown(out)}{before}; see report.csv there", err=True)
     if counts.failed:

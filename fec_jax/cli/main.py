@@ -1,4 +1,4 @@
-"""`fec`: one subcommand per thing that a user does. Thin: the work is in the modules, which are imported when needed.
+"""`fec` and its subcommands. Thin: the work is in the modules, which are imported when needed.
 
 An error of the user's is one line on stderr, `fec: ...`, exit code 2, and no output file.
 """
@@ -37,12 +37,12 @@ app.add_typer(prepare.app, name="prepare")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs `argv` (default: the process's arguments) and exits. 0 done, 2 an error of the user's."""
-    # Libraries warn of their own affairs here (how a checkpoint was sharded), which no user of `fec` can act on.
+    # Hide library warnings that no user of `fec` can act on (how a checkpoint was sharded).
     absl.logging.set_verbosity(absl.logging.ERROR)
     try:
         app(args=None if argv is None else list(argv), prog_name="fec")
     except Exception as e:
-        # Imported here because it brings jax, which `fec --help` should not wait for.
+        # Imported here because it imports jax, which would slow `fec --help`.
         from fec_jax.types import UserError
 
         if not isinstance(e, UserError):

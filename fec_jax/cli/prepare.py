@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make training data sets from photos.")
 
 PhotoFolder = Annotated[Path, typer.Argument(help="The folder with the photos.")]
-Out = Annotated[Path, typer.Option(help="Where to put the data sets; the same command goes on after an interruption.")]
+Out = Annotated[
+    Path,
+    typer.Option(readable=False, help="Where to put the data sets; the same command resumes after an interruption."),
+]
 Resolution = Annotated[
     int, typer.Option(help="Largest resolution in px, a power of two; the smaller ones come with it.")
 ]
@@ -29,12 +32,18 @@ def prepare_folder(
     ] = None,
     license: Annotated[str | None, typer.Option(help="The photos' licence, to be kept with data and weights.")] = None,
     keep: Keep = None,
+    align: Annotated[
+        bool, typer.Option("--align", help="Photos are snapshots: find the face, and cut out the square around it.")
+    ] = False,
 ) -> None:
     """Prepare a folder of face photos."""
     from fec_jax.data import prepare
 
+    crop = None
+    if align:
+        from fec_jax.complete.crops import aligned as crop
     license = license or prepare.UNSTATED_LICENSE
-    _say(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license))
+    _say(prepare.prepare_folder(src, out, resolution, attributes, keep=_names(keep), license=license, crop=crop))
 
 
 @app.command("celebamask-hq")

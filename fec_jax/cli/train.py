@@ -1,4 +1,4 @@
-"""`fec train`: a training on this machine; `python -m fec_jax.main` is the same, and knows several processes."""
+"""`fec train`: a training on this machine; `python -m fec_jax.main` does the same, also in several processes."""
 
 import os
 from typing import Annotated
@@ -13,7 +13,7 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes of the config: batch.px4=8.")
     ] = None,
 ) -> None:
-    """Train a config; the same command goes on from the newest checkpoint in the workdir."""
+    """Train a config; the same command resumes from the newest checkpoint in the workdir."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from fec_jax import main
 

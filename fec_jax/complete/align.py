@@ -100,7 +100,7 @@ def whole(rows: slice, columns: slice) -> Square:
 
 
 def cut_out(photo: UInt8[np.ndarray, "h w 3"], square: Square, size_px: int) -> UInt8[np.ndarray, "s s 3"]:
-    """The crop at `size_px`, antialiased; beyond the photo its border goes on. For detectors, not for the network."""
+    """The crop at `size_px`, antialiased; beyond the photo the border repeats. For detectors, not for the network."""
     fine = max(size_px, math.ceil(square.side_px))
     turned = _warp(photo, square, fine, border=cv2().BORDER_REPLICATE)
     return turned if fine == size_px else cv2().resize(turned, (size_px, size_px), interpolation=cv2().INTER_AREA)
@@ -130,7 +130,7 @@ def network_input(
 def to_photo(
     image: Float32[np.ndarray, "s s c"], square: Square, rows: slice, columns: slice
 ) -> Float32[np.ndarray, "h w c"]:
-    """The network's image as it lies in the photo, of `rows` and `columns` of the photo; its border goes on outside."""
+    """The network's image as it lies in the photo, of `rows` and `columns` of the photo; the border repeats outside."""
     size_px = min(math.ceil(square.side_px), max(SHARP_PX, 4 * image.shape[0]))
     image = resized(image, size_px)
     matrix = square.moved(-columns.start, -rows.start).matrix

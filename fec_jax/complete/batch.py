@@ -96,12 +96,12 @@ def complete_folder(
 
     read, write   one photo; called in threads
     force         complete what an earlier run completed, and overwrite files that are in the way
-    tick          told how many photos have been dealt with since the last call
+    tick          gets the number of photos done since the last call
 
     `out`/report.csv gets a row per photo. Photos which it calls done, and whose output exists, are passed over.
-    Raises UserError for what does not depend on a photo: wishes that cannot be met, a report that cannot be written.
+    Raises UserError for what does not depend on a photo: impossible attributes, a report that cannot be written.
     """
-    completer.check_wishes(attrs, unset)
+    completer.check_wanted(attrs, unset)
     report = Report(out / "report.csv")
     try:
         steps, before, failed = [], 0, 0

@@ -1,4 +1,4 @@
-"""A photo that is a crop already, as training photos are: its largest centred square, by averaging areas."""
+"""Photos that are aligned crops already: the largest centred square, by area averaging."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Num, UInt8
@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Num, UInt8
 from fec_jax import images
 from fec_jax.types import UserError
 
-EMPTY = "the mask is empty: nothing to fill; mark the hole in white"
+EMPTY = "the mask is empty: nothing to complete; mark the hole in white"
 
 
 def square(height: int, width: int) -> tuple[slice, slice]:

@@ -1,4 +1,4 @@
-"""Filling a hole: the Python API of a trained network.
+"""Completing a hole: the Python API of a trained network.
 
     completer = Completer(load_shipped())
     result = completer.complete(photo, mask, {"Smiling": 1})        # uint8 [h, w, 3], true in the hole [h, w]
@@ -9,18 +9,18 @@ Photos and masks are arrays, PIL images or paths, see `inputs`.
 
 **Alignment.** The network works on a square of `resolution_px`, in which faces lie as in its training photos. With
 `align="face"` the face that the hole touches is found and turned upright (`faces`, `align`); the network's image is
-turned back. With `align="off"` the photo is such a crop already: the network gets its largest centred square, brought
-to size by averaging areas. A hole outside the square is an error. Pixels outside the hole are never touched, so a large
-photo loses nothing but detail inside the hole.
+turned back. With `align="off"` the photo is such a crop already: the network's input is its largest centred square,
+scaled by area averaging. A hole outside the square is an error. Pixels outside the hole are never changed, so a large
+photo loses detail inside the hole only.
 
 **No leak.** What lies under the mask cannot reach the network: it is cut before anything is averaged. Masks at the
 network's size are binary, as in training. With `align="face"` a network pixel of which at least half is known counts as
 known, by the mean of that half; with `align="off"` one that the hole touches at all is a hole pixel. Context pixels of
 the photo that fall into a hole pixel are kept all the same, for the photo's are pasted.
 
-**Attributes that are not set** are read by the discriminator's attribute head from the photo as it was given, before
-the hole is cut. For editing, where the photo still holds the face, that keeps everything that the user did not ask to
-change. Where the hole covers damage, the head would read the damage: set all attributes then, or pass `unset="ask"`,
+**Attributes that are not set** are read by the discriminator's attribute head from the whole photo, before the hole
+is cut. For editing, where the photo still shows the face, that keeps every attribute that the user did not change.
+Where the hole covers damage, the head would read the damage: set all attributes then, or pass `unset="ask"`,
 which raises an error that lists the ones left open.
 """
 
@@ -46,9 +46,9 @@ from fec_jax.weights.format import Weights
 Unset = Literal["photo", "ask"]
 Align = Literal["face", "off"]
 LEAST, MOST = 0.0, 1.0
-"""Of an attribute's value. What lies beyond is outside of what was trained."""
+"""Range of an attribute's value. Values beyond it were not trained."""
 BATCH = 8
-"""Photos of one pass of the networks over several; a pass over fewer is filled up, so that there is one program."""
+"""Photos of one pass of the networks over several; a pass over fewer is padded, so that there is one program."""
 
 
 class Completer:
@@ -93,7 +93,7 @@ class Completer:
     ) -> list[Result]: ...
 
     def complete(self, photo: Any, mask: Any, attrs=None, unset="photo", *, align="face", eyes=None, face=None) -> Any:
-        """Fills the hole of `photo` (sRGB) with a face of the wanted `attrs` (name: 0 to 1), in one forward pass.
+        """Completes the hole of `photo` (sRGB) with a face of the wanted `attrs` (name: 0 to 1), in one forward pass.
 
         `photo` is a uint8 array [h, w, 3], a PIL image or a path. `mask` is one of these too, white or true in the
         hole, at the photo's size; or it names a part of the face (`regions.Region`). `eyes`, x and y of both pupils in
@@ -115,7 +115,7 @@ class Completer:
         masks = mask if isinstance(mask, list | tuple) else [mask] * len(photo)
         if len(masks) != len(photo):
             raise UserError(f"{len(photo)} photos and {len(masks)} masks: give as many, or one mask for all")
-        self.check_wishes(attrs, unset)
+        self.check_wanted(attrs, unset)
         results = []
         for start in range(0, len(photo), BATCH):
             tasks = []
@@ -139,7 +139,7 @@ class Completer:
         face: int | None = None,
     ) -> Task:
         """All of `complete` that comes before the networks, for one photo. Arguments and errors are its own."""
-        given = self.check_wishes(attrs, unset)
+        given = self.check_wanted(attrs, unset)
         rgb = inputs.photo(photo)
         where, hole = self.locate(rgb, mask, align=align, eyes=eyes, face=face)
         real = self._real(rgb, where) if len(given) < len(self.attribute_names) else None
@@ -226,7 +226,7 @@ class Completer:
         found = self._probabilities(self._real(photo, where)[None])[0]
         return dict(zip(self.attribute_names, found.tolist(), strict=True))
 
-    def check_wishes(self, attrs: Mapping[str, Any] | None, unset: str) -> dict[str, float]:
+    def check_wanted(self, attrs: Mapping[str, Any] | None, unset: str) -> dict[str, float]:
         """`attrs`, checked. UserError as `complete` raises it for what does not depend on the photo."""
         if unset not in get_args(Unset):
             raise UserError(f"unset={unset}: write photo (read them from the photo) or ask")

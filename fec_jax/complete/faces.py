@@ -24,11 +24,11 @@ MODEL = "face_detection_yunet_2023mar.onnx"
 SURE = 0.6
 """Least score of a face: faces mostly have .8 and above, patterns that are none seldom more than .5."""
 SIDES_PX = (320, 640)
-"""The photo's longer side, as shown to the detector at first."""
+"""The photo's longer side, as the detector first sees it."""
 LARGER_PX = (1280, 2560)
-"""As shown if no face was found where it is wanted: faces in a crowd."""
+"""The same, if no face was found at the hole: faces in a crowd."""
 AROUND = 4
-"""A look around the hole alone is this many times as wide: a face is one to four times as wide as a hole in it."""
+"""A search around the hole alone is this many times as wide: a face is one to four times as wide as a hole in it."""
 UPRIGHT_PX = 192
 """Side of the face's surroundings in `upright`."""
 LOOKS_PX = (224, 256, 320)
@@ -120,7 +120,7 @@ def touched(face: Face, hole: Bool[np.ndarray, "h w"] | None) -> float:
 
 
 def upright(photo: UInt8[np.ndarray, "h w 3"], face: Face) -> Face:
-    """`face` as seen from the side from which it looks most like one: YuNet finds lying faces too, with wrong eyes."""
+    """`face` in the quarter turn with the highest score: YuNet finds lying faces too, with wrong eyes."""
     side = int(2.2 * face.box[2:].max()) + 1
     x, y = (int(at) for at in np.floor(face.box[:2] + face.box[2:] / 2 - side / 2))
     rows, columns = slice(max(0, y), max(0, y + side)), slice(max(0, x), max(0, x + side))
@@ -254,7 +254,7 @@ def _turned_back(face: Face, quarters: int, shape: tuple[int, int]) -> Face:
 
 
 def _add(found: list[Face], seen: list[Face]) -> None:
-    """Adds what was seen; of two looks at the same face it keeps the surer one."""
+    """Adds detections; of two of the same face it keeps the one with the higher score."""
     for new in seen:
         same = [i for i, old in enumerate(found) if _shared(old.box, new.box) > 0.4]
         if not same:

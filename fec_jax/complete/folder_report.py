@@ -35,7 +35,7 @@ class Report:
     """Open for writing from when it is made; closed by `close`."""
 
     def __init__(self, path: Path) -> None:
-        """Reads what is at `path` and goes on there. UserError: not such a report, or it cannot be read or written."""
+        """Reads the report at `path`. UserError: not such a report, or it cannot be read or written."""
         self.path, self._rows = path, _read(path)
         self._write()
         try:

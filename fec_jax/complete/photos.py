@@ -78,7 +78,7 @@ class Photo:
         return replace(self, pixels=pixels, rgb=rgb)
 
     def opaque(self, where: Bool[np.ndarray, "h w"]) -> "Photo":
-        """The photo without transparency where `where` is true: what is filled in there is to be seen."""
+        """The photo without transparency where `where` is true, so that the completion is visible."""
         if self.pixels.shape[2] not in (2, 4):
             return self
         pixels = self.pixels.copy()
@@ -161,7 +161,7 @@ def _check_mask(name: str, mask: mask_files.Mask, photo: Photo | None) -> None:
             if erased
             else "paint one, or use another file"
         )
-        raise UserError(f"{name} {what}, not a mask (white where to fill, black elsewhere): {advice}")
+        raise UserError(f"{name} {what}, not a mask (white in the hole, black elsewhere): {advice}")
 
 
 def _checked_hole(hole: Bool[np.ndarray, "h w"], what: str, source: str, invert: bool) -> Bool[np.ndarray, "h w"]:
@@ -169,11 +169,11 @@ def _checked_hole(hole: Bool[np.ndarray, "h w"], what: str, source: str, invert:
     other = "drop" if invert else "use"
     if not hole.any():
         raise UserError(
-            f"{what}: nothing to fill, no pixel is {marks}; {other} --invert-mask if it is the other way round"
+            f"{what}: nothing to complete, no pixel is {marks}; {other} --invert-mask if it is the other way round"
         )
     if hole.all():
         raise UserError(
-            f"{what} covers the whole photo, no context is left: mark only the part to fill ({marks}), "
+            f"{what} covers the whole photo, no context is left: mark only the part to complete ({marks}), "
             f"or {other} --invert-mask"
         )
     return hole

@@ -1,4 +1,4 @@
-"""How good a completion is, estimated without the truth: 1 - LPIPS as expected from what can be seen.
+"""Quality of a completion, estimated without ground truth: the expected 1 - LPIPS.
 
     log LPIPS is about  c0 + c1 log context + c2 log share + c3 log attributes
 
@@ -6,7 +6,7 @@
 |---|---|
 | `context` | mean absolute difference of the network's own image and the photo outside the hole, in [-1, 1] |
 | `share` | of the network's square that is hole |
-| `attributes` | mean cross-entropy of the attributes that D reads from the completed square with those asked for |
+| `attributes` | mean cross-entropy of the attributes that D reads from the completed square with the wanted ones |
 
 Fitted to LPIPS (VGG16, at the network's size) of the shipped weights' completions of 96 held-out photos under five sets
 of masks, by `experiments/alignment/score.py`; what it is worth, on other photos, stands beside it. Other weights have
@@ -34,13 +34,13 @@ def terms(
     share = float(mask.mean())
     if logits is None or not len(wanted):
         return context, share
-    # log(1 + exp(-z)) of the logit z for what was asked; of a value between, of both sides in their shares.
+    # log(1 + exp(-z)) of the logit z of the wanted value; for a value between 0 and 1, weighted between both.
     entropy = wanted * np.logaddexp(0, -logits) + (1 - wanted) * np.logaddexp(0, logits)
     return context, share, float(entropy.mean())
 
 
 def score(found: tuple[float, ...]) -> float:
-    """1 for a completion that should look like the photo that was, 0 and below for a poor one. Finite."""
+    """1 for a completion that is expected to match the photo, 0 and below for a poor one. Finite."""
     constant, *factors = WITH_D if len(found) == 3 else WITHOUT_D
     log = constant + sum(c * np.log(max(x, 1e-6)) for c, x in zip(factors, found, strict=True))
     return 1 - float(np.exp(min(log, 5.0)))

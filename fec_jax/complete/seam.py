@@ -1,9 +1,9 @@
-"""No seam: the colours of a fill and of the photo around it meet at the rim. Only the fill changes, never the photo.
+"""Seam removal: the colours of completion and photo meet at the rim. Only the completion changes, never the photo.
 
 Two steps, each measured by `metrics.limits.seam`, PSNR and LPIPS (`experiments/alignment`):
 
 1. **Colours** (`meet`), at the network's size: the outermost pixels of the hole move towards the context beside them,
-   and the rest of the hole goes with them by the smoothest surface between (Laplace's equation: a membrane, as in
+   and the rest of the hole follows by the smoothest surface between (Laplace's equation: a membrane, as in
    P. Pérez et al., *Poisson image editing*, 2003). Of the step that the network's own image has across the rim,
    three quarters are taken for a contour and kept.
 2. **Rim** (`feather`), at the photo's size: what still differs at the nearest pixel of the context, softened along the
@@ -21,9 +21,9 @@ from fec_jax.complete.opencv import cv2
 KEPT = 0.75
 """Share of the network's own step across the rim. 0: colours would be equal there."""
 MEMBRANE_PX = 64
-"""Side of the membrane; what is finer than that is the feather's."""
+"""Side of the membrane; finer differences are left to the feather."""
 SWEEPS = 100
-"""Of Jacobi's kind per level of `_membrane`: more change no grey level."""
+"""Jacobi iterations per level of `_membrane`: more change no grey level."""
 FADE_PX, SOFT_PX = 2.0, 0.25
 """In pixels of the network, as they lie in the photo."""
 

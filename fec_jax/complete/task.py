@@ -39,7 +39,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the networks make of a `Task`: the image in [-1, 1], attributes as in `Result`, and the score."""
+    """The networks' output for a `Task`: the image in [-1, 1], attributes as in `Result`, and the score."""
 
     image: Float32[np.ndarray, "r r 3"]
     attrs: dict[str, float]
@@ -50,9 +50,9 @@ class Answer:
 @dataclass(frozen=True)
 class Result:
     """completed         context pixels of the photo, hole pixels of the network's image, no seam between them
-    hole              where it was filled
+    hole              the pixels that were completed
     score             expected 1 - LPIPS at the network's size: higher is better; see `score`
-    attrs             every attribute's value that the network was given
+    attrs             every attribute's value, as input to the network
     read_from_photo   probability that the value is 1, of those that the user left unset
     square            the crop of the photo that the network saw
     place             the face, all faces that were found, and warnings; None with `align="off"`

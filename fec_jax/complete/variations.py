@@ -1,4 +1,4 @@
-"""Contact sheets of edits: the same hole, filled with different attributes."""
+"""Contact sheets of edits: the same hole, completed with different attributes."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,15 @@ PER_ROW = 5
 
 
 def variations(which: str, values: Mapping[str, float]) -> list[tuple[str, dict[str, float]]]:
-    """Titles and attributes' values. `all`: as `values` are, then each attribute turned round; a name: in five steps.
+    """Titles and attributes' values. `all`: as `values` are, then each attribute flipped; a name: in five steps.
 
     Raises UserError: not one of the names, or `all` for weights without attributes.
     """
     if which == ALL:
         if not values:
             raise UserError("--vary all: these weights have no attributes; drop --vary")
-        turned = [(f"{name}={round(1 - value)}", {**values, name: round(1 - value)}) for name, value in values.items()]
-        return [("completed", dict(values)), *turned]
+        flipped = [(f"{name}={round(1 - value)}", {**values, name: round(1 - value)}) for name, value in values.items()]
+        return [("completed", dict(values)), *flipped]
     if which not in values:
         raise UserError(f"--vary {which}: write all or one of {', '.join(values) or 'none'}")
     return [(f"{which}={step:g}", {**values, which: step}) for step in STEPS]

@@ -1,4 +1,4 @@
-"""From a config to a run: the only reader of ConfigDict. What cannot work is said here, before anything is compiled."""
+"""From a ConfigDict to a run: the meaning of every key. Impossible values are refused before anything is compiled."""
 
 import dataclasses
 import functools
@@ -134,7 +134,7 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
             keys.idle(f"data.{name}", neutral, "config.data.kind = 'drawn'")
 
         def drawn(size: int, split: str) -> Sources:
-            # Small faces are pooled from one set that stays in memory; large ones are drawn as they are needed.
+            # Small faces are pooled from one set that stays in memory; large ones are rendered when needed.
             if final_px <= 128:
                 whole = SyntheticFaces(size, final_px, seed, split)
                 return lambda px: Pooled(whole, px, names)
@@ -222,7 +222,7 @@ def _eval_masks(keys: Keys) -> tuple[str, ...]:
         if name not in mask_sets.NAMES:
             raise UserError(f"config.eval_masks has {name!r}: mask sets are {', '.join(mask_sets.NAMES)}")
     for package in ("scipy", "skimage") if names else ():
-        need(package)  # said now, not after hours
+        need(package)  # fail now, not after hours
     return names
 
 

@@ -1,4 +1,4 @@
-"""The values of a config, asked for one by one: wrong, missing, unknown and idle keys each have their message."""
+"""The values of a config, read one by one: wrong, missing, unknown and unused keys each have their message."""
 
 import difflib
 import math
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Keys:
-    """A config's values, each to be asked for once by its dotted name. `finish` complains of what nobody asked for."""
+    """A config's values, each read once by its dotted name. `finish` refuses keys that nobody read."""
 
     def __init__(self, config: Mapping[str, Any]):
         self._values = flatten_dict(dict(config), sep=".")
@@ -53,14 +53,14 @@ class Keys:
         return sorted({key[len(name) + 1 :].split(".")[0] for key in self._values if key.startswith(name + ".")})
 
     def idle(self, name: str, neutral: Any, because: str) -> None:
-        """A key the other settings leave no use for: it must be as `configs/common.py` has it. Raises UserError."""
+        """A key that has no effect with the other settings: it must have its default. Raises UserError."""
         if self.get(name, type(neutral)) != neutral:
             raise UserError(
-                f"config.{name} is {self._values[name]!r}, but it has no use with {because}: leave it {neutral!r}"
+                f"config.{name} is {self._values[name]!r}, but it has no effect with {because}: leave it {neutral!r}"
             )
 
     def finish(self) -> None:
-        """Raises UserError for a key that was not asked for."""
+        """Raises UserError for a key that was not read."""
         for name in sorted(self._values.keys() - self._asked):
             raise unknown(name, self._asked)
 

@@ -1,4 +1,6 @@
-"""Reading a config: a file, or the name of a shipped one, with changes KEY=VALUE. The one reader of all commands.
+"""From a file, or the name of a shipped config, with changes KEY=VALUE, to a ConfigDict: for all commands.
+
+`build` makes a run of it.
 
 A config is a Python file whose `get_config()` returns a ConfigDict, as those of configs/ do. Its imports are looked for
 in the current folder and beside the package, so that `from configs.common import row` works in a file of one's own.

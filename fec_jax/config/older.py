@@ -1,7 +1,7 @@
-"""Configs of earlier versions: keys that came since, and keys that went.
+"""Configs of earlier versions: keys added, removed and renamed since.
 
-A run goes on under newer code if a key that its config lacks now has its default, and one that is gone had the value
-with which it did nothing.
+A run resumes under newer code if keys that its config lacks have their defaults, and removed keys had the value with
+which they did nothing.
 """
 
 import functools
@@ -19,9 +19,9 @@ GONE: dict[str, Any] = {
     "loss.attr_on_kept": 1.0,
     "ema.rampup": 0.05,
 }
-"""Keys that went, with the value that means what is done today."""
+"""Removed keys, with the value that means today's behaviour."""
 RENAMED = {"data.test_split": "data.validation_split"}
-"""Keys that have another name now."""
+"""Renamed keys: old name to new."""
 
 _ROW = re.compile(r"schedule\.px\d+\.(\w+)")
 
@@ -47,7 +47,7 @@ def default(name: str) -> Any:
 
 
 def to_read(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config of any version such that this one reads it: missing keys have their defaults, those that are gone went.
+    """A config of any version such that this one reads it: missing keys have their defaults, removed keys are dropped.
 
     For reading checkpoints; a training is checked by `workdir.bind`.
     """

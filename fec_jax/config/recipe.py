@@ -31,7 +31,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         return optimizers.Adam(
             b1=keys.number(f"{name}.b1", 0, 0.9999),
             b2=keys.number(f"{name}.b2", 0, 0.9999),
-            eps=keys.number(f"{name}.eps", 1e-12),  # with 0, the zero gradients of unborn layers would become NaN
+            eps=keys.number(f"{name}.eps", 1e-12),  # with 0, zero gradients of later layers would become NaN
         )
 
     return steps.Recipe(

@@ -1,4 +1,4 @@
-"""A workdir belongs to one run: its config lies in it, and another one does not go on there."""
+"""A workdir belongs to one run: it holds the config, and a run with another config is refused."""
 
 import json
 import re
@@ -27,9 +27,9 @@ FREE = (
     "data.validation_split",
     "data.alignment",
 )
-"""Keys that may change when a run resumes: they change nothing that is learned."""
+"""Keys that may change when a run resumes: they do not change what is learned."""
 GROWING = ("resolution_px", "schedule", "batch")
-"""Keys that may change in what the run has not come to yet, see `extending.change_behind`."""
+"""Keys that may change for phases that have not begun, see `extending.change_behind`."""
 
 
 def local(text: str) -> Path:
@@ -53,8 +53,8 @@ def bind(run: Run, workdir: Path) -> None:
     """Writes `config.json` into a new workdir; in a used one, checks that it is this run's.
 
     What may differ: `FREE`; the schedule ahead of the newest checkpoint; keys that the workdir's config lacks, if they
-    have their defaults, and keys that are gone, if they did nothing. Raises UserError naming the first key that does
-    not go on.
+    have their defaults, and keys that are gone, if they did nothing. Raises UserError naming the first key that
+    prevents resuming.
     """
     path = workdir / "config.json"
     if path.exists():
@@ -78,7 +78,7 @@ def _check(run: Run, before: dict[str, Any], workdir: Path) -> None:
             continue
         if name in old and name in older.GONE:
             raise UserError(
-                f"{workdir} holds a run with config.{name} = {old[name]!r}, which is gone: go on with the "
+                f"{workdir} holds a run with config.{name} = {old[name]!r}, which is gone: resume with the "
                 "version of fec_jax that began it, or use another --workdir"
             )
         was, new = old[name] if name in old else _default(name), now.get(name, "absent")

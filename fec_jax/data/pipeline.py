@@ -2,7 +2,7 @@
 
 The clock is images seen. Global example number g, counted from the start of training, is record `order(n, seed, g)` of
 the source, whatever the batch size, the number of devices or of processes: epochs of n examples, each in an order of
-its own. A run that changes its batch at a phase border, or resumes elsewhere, goes on with the photos that are due.
+its own. A run that changes its batch at a phase border, or resumes elsewhere, continues with the same photos.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def batches(
     """This process's share of the global batches: {"real": uint8 [lb, r, r, 3], "attrs": uint8 [lb, a]}.
 
     seed            fixes the order, see `order`
-    first_image     images seen before the first batch, so that training goes on where it was
+    first_image     images seen before the first batch, where training resumes
     batch           global batch size; this process gets positions [p lb, (p + 1) lb) of each, lb = batch / processes
     num_batches     where to stop; default: never
     threads         how many batches are read at the same time; 0 reads in the caller's thread

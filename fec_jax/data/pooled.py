@@ -1,4 +1,4 @@
-"""A source seen through a smaller window: average-pooled to a lower resolution, with some of its attributes."""
+"""A source, average-pooled to a lower resolution, with some of its attributes."""
 
 from collections.abc import Sequence
 

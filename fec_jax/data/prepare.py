@@ -1,7 +1,7 @@
 """`fec prepare`: from a folder of photos to TFDS data sets in array_record, one per resolution, in one pass.
 
 `--resolution 64` makes 4, 8, 16, 32 and 64 px: every growth phase reads its own, and record i is the same photo in all
-of them. A run that was interrupted goes on where it stopped (shards of 512 photos or more); a resolution that is
+of them. An interrupted run resumes where it stopped (shards of 512 photos or more); a resolution that is
 finished is left alone; nothing unfinished ever has a finished one's name.
 
 OUT/64px/1.0.0/    one resolution: TFDS's files (`tfds.builder_from_directory` opens it)
@@ -13,14 +13,14 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from fec_jax.data.builders import convert, records
 from fec_jax.data.builders.celeb_a import list_celeb_a
 from fec_jax.data.builders.celebamask_hq import list_celebamask_hq
 from fec_jax.data.builders.folder import UNSTATED_LICENSE, list_folder
-from fec_jax.data.builders.listing import Listing
+from fec_jax.data.builders.listing import Crop, Listing
 from fec_jax.data.prepared import PrepareReport, some
 from fec_jax.io import output
 from fec_jax.io.lock import locked
@@ -29,6 +29,7 @@ from fec_jax.types import UserError
 
 MIN_PX, MAX_PX = 4, 1024
 MAX_UNREADABLE = 0.05
+MAX_UNCROPPED = 0.5
 
 
 def prepare_folder(
@@ -39,12 +40,19 @@ def prepare_folder(
     *,
     keep: Sequence[str] | None = None,
     license: str = UNSTATED_LICENSE,
-    max_unreadable: float = MAX_UNREADABLE,
+    crop: Crop | None = None,
+    max_unreadable: float | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> PrepareReport:
-    """Prepares a folder of photos; see `builders.folder.list_folder` for what it may hold, `prepare` for the rest."""
-    listing = list_folder(src, attributes, license)
+    """Prepares a folder of photos; see `builders.folder.list_folder` for what it may hold, `prepare` for the rest.
+
+    crop             makes the square of a photo (`complete.crops.aligned`); None: the centred one
+    max_unreadable   see `prepare`; default: 5 %, or half with `crop`, as not every snapshot has one face in it
+    """
+    listing = replace(list_folder(src, attributes, license), crop=crop)
+    if max_unreadable is None:
+        max_unreadable = MAX_UNREADABLE if crop is None else MAX_UNCROPPED
     return prepare(listing, out, resolutions, keep, max_unreadable, workers, progress)
 
 
@@ -108,7 +116,7 @@ def prepare(
             return _prepare(listing, root, wanted, max_unreadable, workers, progress)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"cannot write to {shown(root)}: {reason}; run the same command again to go on") from None
+        raise UserError(f"cannot write to {shown(root)}: {reason}; run the same command again to resume") from None
 
 
 def _prepare(

@@ -1,4 +1,4 @@
-"""Where training images come from: the `Source` protocol, and the one that reads what `fec prepare` wrote."""
+"""Data sources: the `Source` protocol, and the one that reads data sets of `fec prepare`."""
 
 import contextlib
 import math
@@ -141,7 +141,8 @@ def open_source(
     """
     root = Path(path)
     if not root.is_dir():
-        raise UserError(f"the data set {root} does not exist: make it with `fec prepare folder PHOTOS --out {root}`")
+        how = f"fec prepare folder PHOTOS --resolution {resolution_px} --out {root}"
+        raise UserError(f"the data set {root} does not exist: make it with `{how}`")
     metadata = records.read_metadata(root, resolution_px)
     if metadata is None:
         prepared = records.resolutions_in(root)

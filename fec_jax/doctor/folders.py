@@ -103,5 +103,5 @@ def examine_photo(path: Path, faces: bool) -> list[Finding]:
     bits = 8 * photo.pixels.dtype.itemsize
     found = [Finding(f"{photo.size_px[0]} x {photo.size_px[1]} px, {kind}, {bits} bits, {profile}")]
     if photo.pixels.shape[2] in (2, 4) and photo.pixels[..., -1].min() < 255:
-        found.append(Finding("parts are transparent: `fec complete --mask-from alpha` fills them"))
+        found.append(Finding("parts are transparent: `fec complete --mask-from alpha` completes them"))
     return found + (alignment.of_photo(photo.rgb) if faces else [])

@@ -77,7 +77,7 @@ def _devices() -> Iterator[Finding]:
         devices = jax.devices()
     except RuntimeError as error:
         text = " ".join(str(error).split())[:200]
-        yield Finding(f"JAX finds no device ({text})", "unset JAX_PLATFORMS, or mend the driver; see docs/training.md")
+        yield Finding(f"JAX finds no device ({text})", "unset JAX_PLATFORMS, or fix the driver; see docs/training.md")
         return
     kinds = sorted({device.device_kind for device in devices})
     yield Finding(f"{len(devices)} {devices[0].platform} device(s): {', '.join(kinds)}; {os.cpu_count()} cores")

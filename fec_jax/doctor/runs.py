@@ -16,14 +16,14 @@ from fec_jax.weights.load import weights_from
 
 
 def examine_workdir(workdir: Path) -> list[Finding]:
-    """Its config, its checkpoints (the newest one is read), its log, and the data it goes on with."""
+    """Its config, its checkpoints (the newest one is read), its log, and its data."""
     found = []
     try:
         config = json.loads((workdir / "config.json").read_text())
         found.append(Finding(f"a training up to {config['resolution_px']} px"))
         found += _data(config)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        advice = "put the file back from a copy; a run goes on only with its own config"
+        advice = "put the file back from a copy; a run resumes only with its own config"
         found.append(Finding(f"{shown(workdir / 'config.json')} cannot be read ({error})", advice))
     if _is_running(workdir):
         found.append(Finding("a training is running in it"))

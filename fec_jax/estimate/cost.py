@@ -101,8 +101,10 @@ def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False
     return float(total[0]), float(total[1])
 
 
-def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, steps.Given]]:
-    """The compiled step of a phase on the devices of this machine, and what to give it first: photos of noise."""
+def ready(
+    run: Run, phase: schedule.Phase
+) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:
+    """The compiled step of a phase on the devices of this machine, and arguments for it: photos of noise."""
     mesh = parallel.mesh()
     rng, px = np.random.default_rng(0), phase.resolution_px
     batch = parallel.to_devices(
@@ -113,10 +115,10 @@ def ready(run: Run, phase: schedule.Phase) -> tuple[parallel.Step, tuple[State, 
         mesh,
     )
     numbers = jnp.float32(1), jnp.float32(phase.row.lr), jnp.int32(0), jax.random.key(0)
-    # Networks and directions of nothing serve as well, and need no weights and no data.
-    given = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.given_shape())
-    clock, given = parallel.replicate((steps.Clock(*numbers), given), mesh)
-    args = parallel.place(run.new_state(phase), mesh), batch, clock, given
+    # Zeros for networks and directions take the same time, and need no weights and no data.
+    constants = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.constants_shape())
+    clock, constants = parallel.replicate((steps.Clock(*numbers), constants), mesh)
+    args = parallel.place(run.new_state(phase), mesh), batch, clock, constants
     step = functools.partial(steps.train_step, run.recipe_of(phase), px, parallel.AXIS)
     return parallel.compile_step(step, mesh, run.mode, args), args
 
@@ -126,14 +128,14 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
 
     Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
     """
-    compiled, (state, batch, clock, given) = ready(run, phase)
+    compiled, (state, batch, clock, constants) = ready(run, phase)
     mesh = parallel.mesh()
 
     def seconds(number: int) -> float:
         nonlocal state
         state = dataclasses.replace(state, nimg=parallel.replicate(jnp.int32(number * phase.batch), mesh))
         begun = time.perf_counter()
-        state, metrics = compiled(state, batch, clock, given)
+        state, metrics = compiled(state, batch, clock, constants)
         jax.block_until_ready((state, metrics))
         return time.perf_counter() - begun
 

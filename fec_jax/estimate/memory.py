@@ -27,7 +27,7 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
 
 def step_shapes(
     run: Run, phase: schedule.Phase, local: int
-) -> tuple[state.State, steps.Batch, steps.Clock, steps.Given]:
+) -> tuple[state.State, steps.Batch, steps.Clock, steps.Constants]:
     """Shapes of what `steps.train_step` is given on a device that has `local` images of the batch."""
     px, n = phase.resolution_px, len(run.attribute_names)
     whole = jax.eval_shape(lambda: run.new_state(phase))
@@ -36,7 +36,7 @@ def step_shapes(
         real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)
     )
     clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
-    return dataclasses.replace(whole, history=split), batch, clock, run.given_shape()
+    return dataclasses.replace(whole, history=split), batch, clock, run.constants_shape()
 
 
 def peak_bytes(jaxpr: core.Jaxpr) -> int:

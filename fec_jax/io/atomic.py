@@ -1,4 +1,4 @@
-"""Writing that others can rely on: a finished file is put in place whole or not at all."""
+"""Atomic writes: a file is put in place whole or not at all."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A folder has one writer."""
+"""Locks: one writer per folder."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from fec_jax.types import UserError
 
 @contextlib.contextmanager
 def locked(folder: Path, what: str, option: str) -> Iterator[None]:
-    """Keeps a second `what` out of `folder`. The lock goes with the process, however that ends.
+    """Keeps a second `what` out of `folder`. The lock ends with the process, however that ends.
 
     Raises UserError, naming the command line's `option` for another folder, while the first one is running.
     """

@@ -1,4 +1,4 @@
-"""Where a result is written to, and what may stand there already."""
+"""Checks of output paths, and writing to them."""
 
 import os
 import stat
@@ -57,7 +57,7 @@ def check_folder(path: Path) -> None:
         raise UserError(f"cannot write to {shown(path)}: it is a file; give a folder with --out")
     if found is None and os.path.islink(path):
         raise UserError(
-            f"cannot write to {shown(path)}: it is a link that leads nowhere; mend it or choose another --out"
+            f"cannot write to {shown(path)}: it is a link that leads nowhere; fix it or choose another --out"
         )
     there = path
     while _mode(there) is None and there != there.parent:

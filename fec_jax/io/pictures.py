@@ -1,4 +1,4 @@
-"""Opening pictures of unknown origin, one way for training photos, photos to complete and masks.
+"""Opening pictures of unknown origin: the same for training photos, photos to complete and masks.
 
 | the file has                | what happens                                                                     |
 |-----------------------------|----------------------------------------------------------------------------------|
@@ -106,7 +106,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         if os.path.islink(path):
-            raise PictureError("a link that leads nowhere", "mend or remove it") from None
+            raise PictureError("a link that leads nowhere", "fix or remove it") from None
         raise PictureError("no such file", "check the path") from None
     except OSError as error:
         raise PictureError(f"cannot be read: {error.strerror or error}", "check its permissions") from None
@@ -129,7 +129,7 @@ def _upright(image: Image.Image) -> Image.Image:
     text = dict(getattr(image, "text", {}))  # of a PNG
     try:
         image = ImageOps.exif_transpose(image)  # of its EXIF only the orientation goes
-    except Exception:  # unreadable EXIF must not cost the photo: it is shown as it lies
+    except Exception:  # a photo with unreadable EXIF is used as it is
         image = image.copy()
     image.info["png_text"] = text
     return image

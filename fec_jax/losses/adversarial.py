@@ -1,4 +1,4 @@
-"""The game between the generator and the discriminator, computed from logits (paper, adversarial loss)."""
+"""The adversarial losses of generator and discriminator, from logits (paper, adversarial loss)."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -23,12 +23,12 @@ def g_loss(
 ) -> Float[Array, " b"]:
     """What the generator minimises; falls as `fake_logit` rises, for both kinds.
 
-    `nonsaturating` (default, ours): -log D(fake) = softplus(-logit), whose gradient stays large while D sees through G.
+    `nonsaturating` (default, ours): -log D(fake) = softplus(-logit), whose gradient stays large while D detects fakes.
     `minimax` (paper): log(1 - D(fake)) = -softplus(logit), D's own fake term with the sign turned.
 
     The paper prints the fake term as `1 - log(1 - D(fake))` and lets D maximise it and G minimise it. Taken literally
-    both players get the wrong sign there: D would call the fake real, and G would help D to unmask it. What is meant is
-    D's maximum, and G's minimum, of `log(1 - D(fake))`.
+    both players get the wrong sign there: D would call fakes real, and G would help D to find them. Intended is D's
+    maximum, and G's minimum, of `log(1 - D(fake))`.
 
     Raises ValueError for an unknown `kind`.
     """

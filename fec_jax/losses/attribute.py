@@ -1,4 +1,4 @@
-"""Do the faces have the attributes they should have? Used for both players (paper, attribute loss)."""
+"""Cross-entropy of the attribute head, for both networks (paper, attribute loss)."""
 
 import jax.numpy as jnp
 import optax
@@ -10,6 +10,6 @@ def attribute(logits: Float[Array, "b n"], labels: Float[Array, "b n"]) -> Float
 
     D minimises it with (attribute logits of `real`, `attrs`), G with (attribute logits of `fake`, `wanted_attrs`).
     The paper prints the term without its minus sign, and G's half with D_attr of the masked photo: the completion is
-    meant, for nothing that G does could change what D says of the masked photo.
+    meant, for G has no influence on D's output for the masked photo.
     """
     return optax.sigmoid_binary_cross_entropy(logits.astype(jnp.float32), labels.astype(jnp.float32)).mean(axis=1)

@@ -1,4 +1,4 @@
-"""No visible seam: the completion should meet the context (paper, boundary loss)."""
+"""L1 around the rim of the hole, against visible seams (paper, boundary loss)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

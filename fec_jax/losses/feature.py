@@ -1,4 +1,4 @@
-"""The completion should look like the photo to a network that has seen the world (paper, feature loss)."""
+"""Distance of completion and photo in the features of a pretrained network (paper, feature loss)."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def lpips(
 ) -> Float[Array, " b"]:
     """LPIPS (Zhang et al., arXiv:1801.03924) of the layers' features, as loss and as metric: no unit, 0 for equal ones.
 
-    [ours] It may take the place of `feature`. heads: LPIPS's weights of every layer's channels. Per layer: features
+    [ours] It may replace `feature`. heads: LPIPS's weights of every layer's channels. Per layer: features
     scaled to length 1 over the channels, squared differences weighted by the head, summed over channels, averaged over
     places; then the sum over the layers.
     """

@@ -1,4 +1,4 @@
-"""The completion should look like the photo, in the hole and around it (paper, reconstruction loss)."""
+"""L1 between completion and photo, in the hole and in the context (paper, reconstruction loss)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

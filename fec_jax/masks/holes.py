@@ -1,14 +1,14 @@
-"""What a hole is: cutting it, filling it, its rim. Masks are 1 in the hole, 0 in the context, everywhere.
+"""Holes: cut them, paste completions into them, their rim. Masks are 1 in the hole and 0 in the context, everywhere.
 
-Masks are drawn at the final resolution and average-pooled to the resolution of the phase, like the photos (paper). A
-pooled mask is grey where a low-resolution pixel is partly hole. What that means is said here, once, for all:
+Masks are sampled at the final resolution and average-pooled to the resolution of the phase, like the photos (paper). A
+pooled mask is grey where a low-resolution pixel is partly hole. That means:
 
 * the masked image is `real * (1 - mask)`, so a grey pixel is dimmed towards the mid grey of the hole;
 * the completed image is `mask * fake + (1 - mask) * real`: a grey pixel is a mixture;
 * the reconstruction loss weighs each pixel by its share of hole (`mask`) and of context (`1 - mask`);
-* the boundary loss takes its weight from `rim`, which is defined for grey masks as it stands.
+* the boundary loss takes its weight from `rim`, which is defined for grey masks too.
 
-At the final resolution, and so in use, masks are binary.
+At the final resolution, and in use, masks are binary.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Holes of brush strokes and boxes as other papers evaluate on: LaMa's and MAT's, drawn without a drawing library.
 
 Each protocol is a recipe in pixels of the resolution it was published for; other resolutions get the same shapes, drawn
-at their own size. Numbers are those the published generators come down to when they run, which differ from their
+at their own size. Numbers are those that the published generators really use, which differ from their
 settings: LaMa adds 5 px to widths, 10 px to lengths and 1 to the largest number of strokes.
 
 LaMa: Suvorov et al., arXiv:2109.07161, github.com/advimman/lama, configs/data_gen/random_{thin,medium,thick}_256.
@@ -72,7 +72,7 @@ class Canvas:
         x, y = self._centres[columns][None, :] - x0, self._centres[rows][:, None] - y0
         dx, dy = x1 - x0, y1 - y0
         length2, along, across = dx * dx + dy * dy, x * dx + y * dy, x * dy - y * dx
-        # Nothing is divided, nor a root taken, so that nothing is rounded.
+        # No division and no root, so that nothing is rounded.
         beside = (along >= 0) & (along <= length2) & (across * across <= radius * radius * length2)
         caps = (x * x + y * y <= radius * radius) | ((x - dx) ** 2 + (y - dy) ** 2 <= radius * radius)
         self.hole[rows, columns] |= (beside & (length2 > 0)) | caps
@@ -90,7 +90,7 @@ class Lama:
     the border). A stroke starts anywhere and is of 1 to 5 pieces; each has a direction, of 0.01, 1.01, 2.01 or 3.01
     radians from the vertical (to the left in every second stroke, beginning with the first), a length and a width of
     its own, and starts where the last one ended; ends are cut off at the border. Holes of more than half the image are
-    drawn anew, as are empty ones.
+    resampled, as are empty ones.
     """
 
     strokes: tuple[int, int]
@@ -133,7 +133,7 @@ class Mat:
     The union of 0 to `small_boxes` boxes with sides below half the image, 0 to `large_boxes` below the whole, both up
     to half outside; and of 0 to `brushes` zigzag strokes of 4 to 17 pieces and 12 to 47 units' width. Their pieces turn
     by about 72 degrees to and fro; a length is normal around an eighth of the diagonal. The strokes together are
-    mirrored left to right and upside down, each with probability 1/2. Empty and full masks are drawn anew: MAT's range
+    mirrored left to right and upside down, each with probability 1/2. Empty and full masks are resampled: MAT's range
     of hole shares is (0, 1), and *small* and *large* differ by the three numbers only.
     """
 

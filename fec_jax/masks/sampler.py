@@ -1,4 +1,4 @@
-"""Random masks to train with: the paper's, and centre squares. Drawn on the device, one per key."""
+"""Random masks to train with, sampled on the device, one per key: the paper's, centre squares, strokes and boxes."""
 
 import dataclasses
 
@@ -87,7 +87,7 @@ def rectangle_noise(
 
 
 def box(key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float) -> Float[Array, "{size_px} {size_px} 1"]:
-    """A box of a share `area` of the image, in (0, 1], wholly inside it, anywhere.
+    """A box of a share `area` of the image, in (0, 1], at a random place wholly inside it.
 
     Height by width is from 1/2 to 2, log-uniform, and nearer to 1 where the image leaves no room for that.
     """
@@ -102,10 +102,10 @@ def box(key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float) -> Fl
 
 
 def strokes(key: Key[Array, ""], size_px: int, area: Float[Array, ""] | float) -> Float[Array, "{size_px} {size_px} 1"]:
-    """Brush strokes over a share `area` of the image, in (0, 1): all that is near enough to some broken lines.
+    """Brush strokes over a share `area` of the image, in (0, 1): all pixels near enough to some broken lines.
 
     One to `STROKES` lines start anywhere, each of one to `PIECES` pieces, whose directions are uniform and whose
-    lengths are uniform in [0, 0.4] of the side; ends stay inside the image. The brush is as wide as `area` asks for.
+    lengths are uniform in [0, 0.4] of the side; ends stay inside the image. The width of the brush follows from `area`.
     """
     k_start, k_angle, k_length, k_many, k_pieces = jax.random.split(key, 5)
     start = jax.random.uniform(k_start, (STROKES, 2))

@@ -62,7 +62,7 @@ def make(name: str, count: int, px: int, seed: int) -> MaskSet:
     """The first `count` masks of a set, for photos of `px` pixels a side; the arrays may be read-only.
 
     Raises UserError: unknown name; a folder that is absent or has no PNG; a picture that cannot be read, is not square,
-    of a size that does not fit, or leaves nothing to fill or nothing known.
+    of a size that does not fit, or has no hole or no context.
     """
     if name.startswith(FOLDER):
         return MaskSet(called(name), VERSIONS[FOLDER], _from_folder(Path(name.removeprefix(FOLDER)), count, px))
@@ -135,7 +135,7 @@ def _fitted(path: Path, px: int) -> Bool[np.ndarray, "{px} {px}"]:
             f"resize it to {px} x {px} px"
         )
     if not hole.any():
-        raise UserError(f"mask {path} has no hole at {px} px: paint what is to be filled white")
+        raise UserError(f"mask {path} has no hole at {px} px: paint the hole white")
     if hole.all():
-        raise UserError(f"mask {path} is all hole at {px} px: paint what is known black")
+        raise UserError(f"mask {path} is all hole at {px} px: paint the context black")
     return hole

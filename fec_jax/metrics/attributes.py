@@ -1,9 +1,9 @@
-"""A judge of attributes: what a face shows, said by a classifier that neither G nor D has ever met.
+"""Attribute classifiers, which take no part in training G or D.
 
 A published network's features of a photo, reduced by PCA, and one logistic regression per attribute: a linear probe
-(Kornblith et al., arXiv:1805.08974). It is fitted in a minute to the photos of the training split, some hundreds of
-them are enough, and nothing about it is random. What it is worth is its agreement with the labels of held-out photos,
-which every report states beside its judgements. It is independent of a generator if no loss used its network; see
+(Kornblith et al., arXiv:1805.08974). It is fitted in a minute to the photos of the training split; some hundreds of
+them are enough, and nothing is random. Its accuracy is its agreement with the labels of held-out photos, which every
+report states beside the edit success rates. A classifier is independent of a generator if no loss used its network; see
 `metrics.backbones`.
 """
 

@@ -1,8 +1,7 @@
-"""The published networks whose features judge completions: AlexNet's first, since no loss of this project uses it.
+"""The published networks whose features measure completions: AlexNet's first, since no loss of this project uses it.
 
-Whoever trained weights on a network's opinion cannot be judged by it: completions then please that network more than
-photos do. Weights say in their metadata which networks their losses used (`loss_networks`); a judge of one of these
-is not independent, and a report says so.
+A network that was used in a loss is no independent measure: the generator was optimised for it. Weights record which
+networks their losses used (`loss_networks`); a classifier on one of these is not independent, and a report says so.
 """
 
 from collections.abc import Callable, Collection
@@ -21,7 +20,7 @@ Features = Callable[[HostImages], Float32[np.ndarray, "n d"]]
 
 @dataclass(frozen=True)
 class Backbone:
-    """One network, and what is asked of it.
+    """One network, and how it is used.
 
     network         its name in the `loss_networks` of weights
     title           its name for people
@@ -43,7 +42,7 @@ class Backbone:
     size: int
 
     def independent(self, loss_networks: Collection[str]) -> bool:
-        """Whether it may judge weights whose losses used these networks."""
+        """Whether it is independent of weights whose losses used these networks."""
         return self.network not in loss_networks
 
 

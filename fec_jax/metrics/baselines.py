@@ -1,4 +1,4 @@
-"""Completions without a network, which a network has to beat: diffusion from the rim, and memory of training photos.
+"""Baselines without a network: diffusion from the rim, and methods fitted to training photos.
 
 All take `real` and the mask and give `completed`, whose context is the photo's own, byte for byte. Nothing under the
 hole of `real` is used. What is fitted is fitted on training photos alone, of the size of the photos to complete.
@@ -56,7 +56,7 @@ def navier_stokes(real: HostImages, mask: HostMasks) -> HostImages:
 
 @dataclass(frozen=True, eq=False)
 class MeanFace:
-    """Fills every hole with the average of the training photos."""
+    """Completes every hole with the average of the training photos."""
 
     mean: UInt8[np.ndarray, "h w 3"]
 
@@ -70,7 +70,7 @@ class MeanFace:
 
 @dataclass(frozen=True, eq=False)
 class NearestFace:
-    """Fills every hole from the training photo that differs least in the context (mean square); of equals the first."""
+    """Completes each hole from the training photo with the nearest context (mean square); of equals the first."""
 
     train: HostImages
 
@@ -102,10 +102,10 @@ class NearestFace:
 
 @dataclass(frozen=True, eq=False)
 class PcaRegression:
-    """Fills every hole with what the principal components of training photos, fitted to the context, say of it.
+    """Completes every hole from the principal components of training photos, fitted to the context.
 
-    A face is `mean + c @ components` and noise of variance `noise`; before anything is seen, `c` has the variances that
-    the training photos show. The most probable `c`, given the context, minimises
+    A face is `mean + c @ components` and noise of variance `noise`; a priori, `c` has the variances of the training
+    photos. The most probable `c`, given the context, minimises
 
         |context of (mean + c @ components - real)|^2 / noise + sum(c^2 / variances),
 
@@ -139,10 +139,10 @@ class PcaRegression:
         return replace(whole, noise=whole.noise * factor)
 
     def best_factor(self, photos: HostImages) -> float:
-        """By what, of `NOISES`, to multiply the noise, for the centre square of `photos` to be filled best."""
+        """The factor of the noise, of `NOISES`, that completes the centre square of `photos` best."""
         hole = np.asarray(holes.center(photos.shape[1]))[..., 0] > 0.5
-        fills = self.fills(photos, hole, [self.noise * factor for factor in NOISES])
-        return NOISES[int(np.argmin([np.square(fill - photos[:, hole]).sum() for fill in fills]))]
+        found = self.estimates(photos, hole, [self.noise * factor for factor in NOISES])
+        return NOISES[int(np.argmin([np.square(one - photos[:, hole]).sum() for one in found]))]
 
     @cached_property
     def _products(self) -> Float64[np.ndarray, "k k"]:
@@ -150,10 +150,10 @@ class PcaRegression:
         flat = self.components.reshape(len(self.components), self.mean.size)
         return (flat @ flat.T).astype(np.float64)
 
-    def fills(
+    def estimates(
         self, real: HostImages, hole: Bool[np.ndarray, "h w"], noises: Sequence[float]
     ) -> list[Float64[np.ndarray, "b m 3"]]:
-        """What belongs into the `m` pixels of one hole, in grey levels, supposing each of the noises."""
+        """The `m` pixels of one hole, in grey levels, for each of the noises."""
         k, m = len(self.components), int(hole.sum())
         whole, inside = self.components.reshape(k, self.mean.size), self.components[:, hole].reshape(k, 3 * m)
         gram = self._products - inside @ inside.T
@@ -168,14 +168,14 @@ class PcaRegression:
         for hole, rows in _by_mask(mask):
             for block in _blocks(len(rows), self.mean.nbytes):
                 some = completed[rows[block]]
-                some[:, hole] = _grey_levels(self.fills(some, hole, [self.noise])[0])
+                some[:, hole] = _grey_levels(self.estimates(some, hole, [self.noise])[0])
                 completed[rows[block]] = some
         return completed
 
 
 def _inpainted(real: HostImages, mask: HostMasks, method: int) -> HostImages:
     hole = mask > 0.5
-    empty = np.where(hole, np.uint8(0), real)  # OpenCV is not to know better
+    empty = np.where(hole, np.uint8(0), real)  # nothing under the mask reaches OpenCV
     cv2 = need("cv2")
     done = [cv2.inpaint(x, m.astype(np.uint8), INPAINT_RADIUS_PX, method) for x, m in zip(empty, hole, strict=True)]
     return np.where(hole, np.stack(done), real) if done else real.copy()

@@ -1,4 +1,4 @@
-"""Rows that every report has beside the network's: what figures are worth is seen from what else gets them."""
+"""Control rows of every report: the same figures for baselines and for the photos themselves."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from fec_jax.data.source import Source, load_to_fit
 from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import baselines, evaluation, subjects
-from fec_jax.metrics.evaluation import Bench, Figures, Measured, Wishes
+from fec_jax.metrics.evaluation import Bench, Edits, Figures, Measured
 from fec_jax.metrics.subjects import Complete
 from fec_jax.types import HostAttrs, HostImages
 
@@ -15,31 +15,31 @@ FORMULAS = ("telea", "navier_stokes", "mean_face", "nearest_face", "pca_regressi
 
 
 def formulas(train: HostImages) -> dict[str, Complete]:
-    """The photo itself, two ways to continue the context inwards, and three ways to remember the training photos."""
+    """The photo itself, two that continue the context inwards, and three that are fitted to the training photos."""
     fitted = {
         "mean_face": baselines.MeanFace.fit(train),
         "nearest_face": baselines.NearestFace.fit(train),
         "pca_regression": baselines.PcaRegression.fit(train),
     }
     found: dict[str, Callable] = {"telea": baselines.telea, "navier_stokes": baselines.navier_stokes, **fitted}
-    return {"real": subjects.itself} | {name: subjects.ignoring_wishes(of) for name, of in found.items()}
+    return {"real": subjects.itself} | {name: subjects.ignoring_attributes(of) for name, of in found.items()}
 
 
 def control_rows(
     bench: Bench, train: Source, mask_sets: Sequence[MaskSet], skipped: dict[str, str] | None = None
 ) -> dict[str, dict[str, Figures]]:
-    """{control: {mask set: figures}}. The classifiers judge the photos themselves, the ceiling of what is kept, and
-    what is `granted`, the ceiling of flips.
+    """{control: {mask set: figures}}. The classifiers are also applied to the photos themselves, the ceiling of what
+    is kept, and to `granted`, the ceiling of flips.
 
     `real_halves` has the distribution metrics between every second photo and the others, under "none" for a mask set.
     """
     rows: dict[str, dict[str, Figures]] = {}
     photos, labels = load_to_fit(train)
     for name, complete in formulas(photos).items():
-        wishes: Wishes = "ignored" if name == "real" else "unjudged"
+        edits: Edits = "ignored" if name == "real" else "unclassified"
         rows[name] = {}
         for mask_set in mask_sets:
-            measured = evaluation.measure(bench, complete, mask_set, wishes)
+            measured = evaluation.measure(bench, complete, mask_set, edits)
             rows[name][mask_set.name] = evaluation.figures(bench, measured, skipped)
     if bench.judges.classifiers:
         rows["granted"] = {mask_set.name: granted(bench, photos, labels, mask_set) for mask_set in mask_sets}
@@ -50,11 +50,11 @@ def control_rows(
 
 
 def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskSet) -> Figures:
-    """attribute_flipped_SUFFIX/NAME, as in `evaluation.measure`, of flips that are granted beyond doubt.
+    """attribute_flipped_SUFFIX/NAME, as in `evaluation.measure`, of real faces that have the wanted value.
 
-    The hole is filled with a real face that has what is asked for, the nearest by context of the labelled `photos` that
-    have it. Where a classifier does not see the wish in these, it looks at what lies outside the hole. Wishes that none
-    of the photos has are left out.
+    The hole shows the nearest real face, by context, of the labelled `photos` with the wanted value. Where a classifier
+    does not see the wanted value in these, it depends on what lies outside the hole. Values that none of the photos has
+    are left out.
     """
     parts: list[dict[str, np.ndarray]] = []
     for rows in bench.chunks():
@@ -75,6 +75,6 @@ def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskS
 
 
 def steps(mask_sets: Sequence[MaskSet], num_attrs: int, controls: bool) -> int:
-    """How many images `tick` will be told of, by the network and by the controls."""
+    """How many images `tick` will count, of the network and of the controls."""
     photos = sum(len(mask_set.masks) for mask_set in mask_sets)
     return photos * (1 + num_attrs) + photos * (1 + len(FORMULAS) + num_attrs) * controls

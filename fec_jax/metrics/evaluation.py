@@ -31,13 +31,13 @@ CHUNK_BYTES = 2**27
 Subject = Complete | Pooled
 Figures = dict[str, dict[str, float | int | None]]
 """{metric: {"mean", "std", "n"}}; mean and std are None where no image has the figure."""
-Wishes = Literal["flipped", "ignored", "unjudged"]
-"""What becomes of wishes: each attribute is flipped in turn; the subject knows none; no classifier is asked."""
+Edits = Literal["flipped", "ignored", "unclassified"]
+"""Attribute edits: each attribute is flipped in turn; the subject ignores attributes; no classifier is used."""
 
 
 @dataclass(frozen=True)
 class Judges:
-    """What looks at completions beside formulas.
+    """The networks that measure completions.
 
     By the suffix of the figures' names ("alex", "vgg16", "" for Inception). classifiers: say which attributes a face
     has; features: for the distribution metrics.
@@ -49,9 +49,9 @@ class Judges:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """Where subjects are measured: on the first `count` photos of `source`. `tick` is told of images done.
+    """Subjects are measured on the first `count` photos of `source`. `tick` counts images done.
 
-    What the judges say of the photos themselves is worked out once, for all subjects and mask sets.
+    Features and classes of the photos themselves are computed once, for all subjects and mask sets.
     """
 
     source: Source
@@ -105,15 +105,15 @@ def completions(
     return subject.of_rows(rows, real, mask, wanted) if isinstance(subject, Pooled) else subject(real, mask, wanted)
 
 
-def measure(bench: Bench, subject: Subject, mask_set: MaskSet, wishes: Wishes = "flipped") -> Measured:
+def measure(bench: Bench, subject: Subject, mask_set: MaskSet, edits: Edits = "flipped") -> Measured:
     """Measures one subject. Its figures, besides those of `per_image`, are the classifiers', each with its own SUFFIX:
 
-    attribute_kept_SUFFIX/NAME      1 if it sees the photo's own label in the completion that was to keep it
+    attribute_kept_SUFFIX/NAME      1 if it sees the photo's own label in the completion with nothing flipped
     unflipped_change_SUFFIX/NAME    1 if it sees another label in the completion, nothing flipped, than in the photo
-    attribute_flipped_SUFFIX/NAME   1 if it sees the opposite of the label where that, and nothing else, was asked for
+    attribute_flipped_SUFFIX/NAME   1 if it sees the opposite of the label where that, and nothing else, was flipped
     flip_change/NAME    mean absolute difference in the hole, 0..1, between flipped and unflipped completion
     """
-    classifiers = bench.judges.classifiers if wishes != "unjudged" else {}
+    classifiers = bench.judges.classifiers if edits != "unclassified" else {}
     names = bench.source.attribute_names if classifiers else ()
     parts: list[dict[str, np.ndarray]] = []
     features: dict[str, list[np.ndarray]] = {name: [] for name in bench.judges.features}
@@ -130,9 +130,9 @@ def measure(bench: Bench, subject: Subject, mask_set: MaskSet, wishes: Wishes = 
                 agrees = (shows[:, i] == (attrs[:, i] == 1)).astype(np.float64)
                 part[f"attribute_kept_{suffix}/{name}"] = agrees
                 part[f"unflipped_change_{suffix}/{name}"] = (shows[:, i] != in_photo[:, i]).astype(np.float64)
-                if wishes == "ignored":  # the same face whatever is asked for
+                if edits == "ignored":  # the same face whatever is wanted
                     part[f"attribute_flipped_{suffix}/{name}"] = 1 - agrees
-        for i, name in enumerate(names if wishes == "flipped" else ()):
+        for i, name in enumerate(names if edits == "flipped" else ()):
             wanted = flipped(attrs, i)
             completed = completions(subject, rows, real, mask, wanted)
             for suffix, classifier in classifiers.items():
@@ -163,7 +163,7 @@ def summary(values: Float[np.ndarray, " n"]) -> dict[str, float | int | None]:
 def figures(bench: Bench, measured: Measured, skipped: dict[str, str] | None = None) -> Figures:
     """Every figure of a subject, with means over attributes (`attribute_kept_alex/mean` ...) and distribution metrics.
 
-    A metric that has too few images is left out; `skipped` is told why.
+    A metric that has too few images is left out, with the reason in `skipped`.
     """
     found: Figures = {name: summary(values) for name, values in measured.per_image.items()}
     for kind in dict.fromkeys(name.split("/")[0] for name in measured.per_image if "/" in name):
@@ -205,7 +205,7 @@ def by_hole_area(measured: Measured, mask_set: MaskSet) -> dict[str, Figures]:
 
 
 def in_training(predict: Predict, source: Source, mask_sets: Sequence[MaskSet], batch: int = 16) -> dict[str, float]:
-    """What a training may show of its held-out photos: `MASKS/METRIC` of every metric that needs no judge, means.
+    """Figures of held-out photos while training: `MASKS/METRIC` of every metric that needs no classifier, means.
 
     Below 16 px, where SSIM and LPIPS are not defined, nothing.
     """

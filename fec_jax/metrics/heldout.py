@@ -1,4 +1,4 @@
-"""The figures a training shows of photos it has never seen: centre mask, hole only, and how well wishes are granted.
+"""Held-out figures that a training logs: centre mask, hole only, and the edit success rate.
 
 `predict` and `classify` are functions, so that this serves a training, a file of weights or a baseline alike.
 """
@@ -36,12 +36,12 @@ def reconstruction_figures(predict: Predict, photos: HostImages, attrs: HostAttr
 def attribute_figures(
     predict: Predict, classify: Classify, photos: HostImages, attrs: HostAttrs, names: Sequence[str], batch: int = 16
 ) -> dict[str, float]:
-    """Agreement of `classify` with what was asked for, in [0, 1], of completed images.
+    """Agreement of `classify` with the wanted attributes, in [0, 1], of completed images.
 
     The hole is the centre square of half the side (`center`), and that of three quarters (`wide`): hair, beard and chin
     lie partly outside the first, where no completion can change them. For every attribute `attr_flipped_center/NAME`,
-    `attr_flipped_wide/NAME`: it alone was asked for the other way round. `attr_kept_.../NAME`: nothing was.
-    `attr_real/NAME`: the untouched photos, what the classifier itself is worth. Each also as a mean over attributes.
+    `attr_flipped_wide/NAME`: it alone was flipped (edit success rate). `attr_kept_.../NAME`: nothing was.
+    `attr_real/NAME`: the untouched photos, the classifier's own accuracy. Each also as a mean over attributes.
     """
     n = len(names)
     sides = {"center": 0.5, "wide": holes.WIDE}
@@ -69,7 +69,7 @@ def attribute_figures(
 
 
 def mean_face(source: Source, most: int = 2048) -> Predict:
-    """The baseline that fills every hole with the average of the training photos (of the first `most`)."""
+    """The baseline that completes every hole with the average of the training photos (of the first `most`)."""
     count, total = min(len(source), most), 0.0
     for start in range(0, count, 64):
         total = total + source.load(range(start, min(start + 64, count)))[0].sum(axis=0, dtype=np.float64)

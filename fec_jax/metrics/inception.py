@@ -152,7 +152,7 @@ class Inception:
         return _load(path)
 
     def features(self, x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 2048"]:
-        """Of images of any size. They go through in batches of `batch`, the last one filled up by repeating."""
+        """Of images of any size. They go through in batches of `batch`, the last one padded by repeating."""
         rows = [np.zeros((0, WIDTH), np.float32)]
         for index, new in images.batches(len(x), batch):
             rows.append(np.asarray(_features(self.params, resized(jnp.asarray(x[index]))))[:new])

@@ -1,4 +1,4 @@
-"""Who judges completions: the judges of an evaluation, what they are worth, and what a report says of them."""
+"""Classifiers and feature networks of an evaluation: their independence, accuracy, and part of a report."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -58,22 +58,22 @@ def describe(bench: Bench, loss_networks: Collection[str]) -> dict[str, Any]:
 
 
 def verdict(about: Mapping[str, Any]) -> str:
-    """Whether a judge of `describe` is independent, in words."""
+    """Whether a classifier of `describe` is independent, in words."""
     if about["independent"]:
         return f"independent: yes (no loss of these weights used {about['network']})"
     return f"independent: no (a loss of these weights used {about['network']})"
 
 
 def tables(masks: str, names: Sequence[str], report: Mapping[str, Any]) -> list[str]:
-    """Markdown: what each judge sees under a mask set."""
+    """Markdown: edit success by each classifier under a mask set."""
     results, controls = report["results"][masks], report["controls"]
     if not names:
         return []
     lines = [
-        f"Flips judged under the masks `{masks}`: the share of completions, in percent, in which a classifier that",
-        "reads a published network's features sees what was asked for. *Ceiling*: what it sees rightly in the photos",
-        "themselves. *Ignored*: what it would see flipped if the network ignored the wish. *Granted*: in holes filled",
-        "from the most fitting real face that has what was asked for. Outside the hole no flip can change anything.",
+        f"Edit success under the masks `{masks}`: percent of the completions in which a classifier on a published",
+        "network's features sees the wanted value. *Ceiling*: its accuracy on the photos. *Ignored*: the rate",
+        "if the network ignored the flip. *Granted*: with the hole taken from the most similar real face that has the",
+        "wanted value. Outside the hole no flip can change anything.",
         "",
     ]
     for suffix, about in report["judges"].items():
@@ -82,8 +82,8 @@ def tables(masks: str, names: Sequence[str], report: Mapping[str, Any]) -> list[
         lines += ["| attribute | " + " | ".join(KINDS) + " | hole changed by the flip (0..1) |", "|---" * 7 + "|"]
         for name in (*names, "mean"):
             flipped, kept = f"attribute_flipped_{suffix}/{name}", f"attribute_kept_{suffix}/{name}"
-            asked = (results.get(flipped), real.get(flipped), granted.get(flipped), results.get(kept))
-            cells = [_percent(figure) for figure in (*asked, about["ceiling"][name])]
+            shares = (results.get(flipped), real.get(flipped), granted.get(flipped), results.get(kept))
+            cells = [_percent(figure) for figure in (*shares, about["ceiling"][name])]
             change = results.get(f"flip_change/{name}", {}).get("mean")
             cells.append("-" if change is None else f"{change:.4f}")
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -92,7 +92,7 @@ def tables(masks: str, names: Sequence[str], report: Mapping[str, Any]) -> list[
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
-    """Markdown: whose opinion is whose."""
+    """Markdown: which figures are by which network."""
     lines = []
     for suffix, about in report["judges"].items():
         lines.append(

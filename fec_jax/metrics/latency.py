@@ -23,7 +23,7 @@ MOST_RUNS, FEWEST_RUNS, SECONDS = 100, 5, 10.0
 def latency(predict: Predict, px: int, num_attrs: int) -> dict[str, Any]:
     """Milliseconds (p50, p95) of a completion of one photo, with and without moving it to the device and back.
 
-    `on_device_ms`: masked photo, mask and wishes lie on the device, and so does the result. `with_transfer_ms`: from an
+    `on_device_ms`: masked photo, mask, attributes and result are on the device. `with_transfer_ms`: from an
     8-bit photo in the host's memory to the completed one. Both wait until the result is there.
     """
     real = np.random.default_rng(0).integers(0, 256, (1, px, px, 3), np.uint8)
@@ -48,7 +48,7 @@ def latency(predict: Predict, px: int, num_attrs: int) -> dict[str, Any]:
 
 
 def _device() -> str:
-    """What the device is called; of a CPU, which JAX calls "cpu", its model where the system tells it."""
+    """What the device is called; of a CPU, which JAX calls "cpu", its model where the system gives it."""
     name = jax.devices()[0].device_kind
     with contextlib.suppress(OSError):
         if jax.default_backend() == "cpu" and (models := MODEL.findall(CPU_INFO.read_text())):

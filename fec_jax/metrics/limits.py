@@ -1,4 +1,4 @@
-"""The limits that the paper names of its completions, measured: a visible seam, unlike eyes, skin without texture.
+"""Measures of the limits that the paper names: a visible seam, unlike eyes, skin without texture.
 
 Each compares a completion with the photo it was made from, is 0 for the photo itself, and may be above or below: the
 mean over many images says whether completions in general have more of it than photos have.

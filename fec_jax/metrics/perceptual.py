@@ -47,7 +47,7 @@ def lpips(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, 
 def lpips_alex(a: HostImages, b: HostImages, batch: int = 16) -> Float64[np.ndarray, " n"]:
     """LPIPS by AlexNet, as the package `lpips` 0.1 computes it with net="alex", its default.
 
-    For networks that were trained on VGG16's opinion, by feature loss or LPIPS: these eyes have not been asked before.
+    An independent check of networks that were trained with VGG16, by feature loss or LPIPS.
     NaN below 31 px, where AlexNet's strides leave nothing.
     """
     if min(a.shape[1:3]) < ALEX_SMALLEST_PX:
@@ -123,7 +123,7 @@ def vgg_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 512"]
 
 
 def face_features(x: HostImages, batch: int = 16) -> Float32[np.ndarray, "n 16384"]:
-    """relu3_3 of square photos at 128 px, averaged over 8 x 8 fields and flattened: what lies where in aligned faces.
+    """relu3_3 of square photos at 128 px, averaged over 8 x 8 fields and flattened: local features of aligned faces.
 
     Larger photos are averaged down to 128 px, smaller ones enlarged bilinearly.
     """
@@ -155,7 +155,7 @@ def _distance(
 
 
 def _batched(of, batch: int, *arrays: HostImages) -> np.ndarray:
-    """`of` in batches of one size (one compilation), the last filled up by repeating; as many rows as came in."""
+    """`of` in batches of one size (one compilation), the last padded by repeating; as many rows as came in."""
     n, h, w, _ = arrays[0].shape
     pixels = max(h, FEATURE_PX) * max(w, FEATURE_PX)
     size = max(1, min(batch, n, MOST_PIXELS // pixels))

@@ -188,7 +188,7 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
                 "features, a plane separates nearly any two sets, and both are near 0 whatever the completions"
             )
     if facts["attributes"]:
-        lines.append(f"- Flips are judged under every mask set: {', '.join(report['results'])}")
+        lines.append(f"- Edits are measured under every mask set: {', '.join(report['results'])}")
     latency = report["latency"]
     device, moved = latency["on_device_ms"], latency["with_transfer_ms"]
     lines.append(
@@ -227,8 +227,8 @@ def grid_rows(
     real, attrs = source.load(chosen)
     mask = mask_set.masks[list(chosen)]
     masked = np.where(mask > 0.5, np.uint8(128), real)
-    wishes = [attrs, *(flipped(attrs, i) for i in range(attrs.shape[1]))]
-    return np.stack([real, masked, *(completions(subject, chosen, real, mask, wanted) for wanted in wishes)], axis=1)
+    edits = [attrs, *(flipped(attrs, i) for i in range(attrs.shape[1]))]
+    return np.stack([real, masked, *(completions(subject, chosen, real, mask, wanted) for wanted in edits)], axis=1)
 
 
 def grid_titles(names: Sequence[str]) -> list[str]:

@@ -28,8 +28,8 @@ def network(predict: Predict, batch: int = 16) -> Complete:
     return complete
 
 
-def ignoring_wishes(complete: Callable[[HostImages, HostMasks], HostImages]) -> Complete:
-    """A baseline, which knows nothing of attributes, as a subject."""
+def ignoring_attributes(complete: Callable[[HostImages, HostMasks], HostImages]) -> Complete:
+    """A baseline, which ignores attributes, as a subject."""
     return lambda real, mask, wanted: complete(real, mask)
 
 

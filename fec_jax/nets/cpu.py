@@ -5,7 +5,7 @@ forms alone, whatever it is lowered for: for exports and for counting operations
 
 - Sums over pixels: it splits a long sum into short ones, for accuracy, and passes over memory several times. Products
   of matrices run at the machine's full rate: sums are products with ones, in short pieces for the same accuracy.
-- Convolutions from or to few channels, which fill no vector.
+- Convolutions from or to few channels, fewer than a vector holds.
 - Convolutions of many channels, which Winograd's form does with a quarter of the multiplications.
 - Concatenating, which it does not fuse.
 - Activations that do not fit its caches.
@@ -62,7 +62,7 @@ def instead(form: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def conv3x3(function: Callable[..., Any], x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Array:
-    """For `ops.conv3x3`. It can be differentiated backwards, as often as one likes."""
+    """For `ops.conv3x3`. Reverse-mode derivatives of any order."""
     c, d = kernel.shape[2:]
     if d <= 4 and c >= 16:
         return lax.platform_dependent(x, kernel, cpu=_to_few, default=function)
@@ -85,7 +85,7 @@ conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward)
 
 
 def _turned(kernel: Float[Array, "3 3 c d"]) -> Float[Array, "3 3 d c"]:
-    """The transpose of a 3 x 3 convolution is one with the kernel turned round."""
+    """The transpose of a 3 x 3 convolution is one with the kernel flipped in both directions."""
     return jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
 
 
@@ -160,7 +160,7 @@ def with_channel(function: Callable[..., Any], x: Float[Array, "b h w c"], y: Fl
 def in_chunks(distance: Distance) -> Distance:
     """`distance(params, fake, real)` of two batches of images, example by example; only `fake` gets a gradient.
 
-    On CPUs `CHUNK_PIXELS` of them (a divisor of the batch) go there and back at once, one chunk after the other.
+    On CPUs `CHUNK_PIXELS` of them (a divisor of the batch) go forward and backward at once, one chunk after the other.
     """
 
     def of_images(params: Params, fake: Images, real: Images) -> Float[Array, " b"]:
@@ -215,7 +215,7 @@ OF_RESULT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1
 
 
 def winograd(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """3 x 3 convolution by Winograd's F(4 x 4, 3 x 3): Lavin & Gray, arXiv:1509.09308. Nothing to differentiate.
+    """3 x 3 convolution by Winograd's F(4 x 4, 3 x 3): Lavin & Gray, arXiv:1509.09308. Has no gradient of its own.
 
     Height and width are multiples of 4. Results differ from the direct form by some 1e-5 of the largest.
     """

@@ -14,20 +14,20 @@ class DownBlock(nn.Module):
 
     features: int
     features_down: int
-    silent: bool = False
+    zero_init: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 d"]:
         x = layers.Conv(self.features, dtype=self.dtype)(x)
-        return images.pool2(layers.Conv(self.features_down, silent=self.silent, dtype=self.dtype)(x))
+        return images.pool2(layers.Conv(self.features_down, zero_init=self.zero_init, dtype=self.dtype)(x))
 
 
 class Discriminator(nn.Module):
     """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then
-    empty). growth: see `layers.Growth`. remat_min_px: see `layers.thrifty`.
+    empty). growth: see `layers.Growth`. remat_min_px: see `layers.rematerialised`.
     """
 
     max_px: int
@@ -43,7 +43,7 @@ class Discriminator(nn.Module):
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
         added = self.growth == "add"
-        blocks = {r: layers.thrifty(DownBlock, r, self.remat_min_px) for r in sizes[1:]}
+        blocks = {r: layers.rematerialised(DownBlock, r, self.remat_min_px) for r in sizes[1:]}
         self.down = {str(r): blocks[r](width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
         self.conv_4 = layers.Conv(width[4], dtype=self.dtype)
         self.dense_4 = nn.Dense(width[4], kernel_init=layers.he_normal, dtype=self.dtype)
@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))
 
     def _create(self) -> None:
-        """Touches every layer once, on maps as small as they go, so that `init` makes the whole tree."""
+        """Calls every layer once, on the smallest maps, so that `init` creates the whole tree."""
         for r in layers.resolutions(self.max_px):
             features = self._in(jnp.zeros((1, 2, 2, 3), self.dtype), r)
             if r > 4:

@@ -18,14 +18,14 @@ class EncoderBlock(nn.Module):
 
     features: int
     features_down: int
-    silent: bool = False
+    zero_init: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> tuple[Float[Array, "b h w c"], Float[Array, "b h/2 w/2 d"]]:
         skip = layers.Conv(self.features, norm=True, dtype=self.dtype)(x)
-        # No norm on this one: instance norm takes the absolute level away, and with it the photo's colours.
-        return skip, images.pool2(layers.Conv(self.features_down, silent=self.silent, dtype=self.dtype)(skip))
+        # No norm on this one: instance norm removes the absolute level, and with it the photo's colours.
+        return skip, images.pool2(layers.Conv(self.features_down, zero_init=self.zero_init, dtype=self.dtype)(skip))
 
 
 class Merge(nn.Module):
@@ -68,8 +68,8 @@ class Generator(nn.Module):
     subset of those of a larger one, and start from the same values under the same key.
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
-    skip: the paper's two variants, see `Merge`. growth: how new layers come in, see `layers.Growth`. dtype: of the
-    computation; parameters and result are float32. remat_min_px: see `layers.thrifty`.
+    skip: the paper's two variants, see `Merge`. growth: how new layers fade in, see `layers.Growth`. dtype: of the
+    computation; parameters and result are float32. remat_min_px: see `layers.rematerialised`.
     """
 
     max_px: int
@@ -87,9 +87,9 @@ class Generator(nn.Module):
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
         added = self.growth == "add"
-        self.to_rgb = {str(r): layers.to_rgb(self.dtype, silent=added and r > 4) for r in sizes}
+        self.to_rgb = {str(r): layers.to_rgb(self.dtype, zero_init=added and r > 4) for r in sizes}
         encoders, decoders = (
-            {r: layers.thrifty(block, r, self.remat_min_px) for r in sizes[1:]}
+            {r: layers.rematerialised(block, r, self.remat_min_px) for r in sizes[1:]}
             for block in (EncoderBlock, DecoderBlock)
         )
         self.encode = {str(r): encoders[r](width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
@@ -165,7 +165,7 @@ class Generator(nn.Module):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))
 
     def _create(self) -> None:
-        """Touches every layer once, on maps as small as they go, so that `init` makes the whole tree."""
+        """Calls every layer once, on the smallest maps, so that `init` creates the whole tree."""
         for r in layers.resolutions(self.max_px):
             features = self._in(jnp.zeros((1, 2, 2, 4), self.dtype), r)
             self.to_rgb[str(r)](features)

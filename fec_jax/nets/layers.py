@@ -1,4 +1,4 @@
-"""The pieces that G and D are built of."""
+"""The building blocks of G and D."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -17,10 +17,12 @@ unit_normal = nn.initializers.variance_scaling(1.0, "fan_in", "normal")
 
 
 Growth = Literal["blend", "add"]
-"""How the layers of a new resolution come in. `blend` (paper): alpha moves from the old path to the new one, which has
-all the say in the end and has to learn anew what the old one knew. `add`: what they give is added, alpha times, to what
-the lower resolutions see and say, which stays; they start from 0, so that growing disturbs nothing. The latter is what
-the input and output skips of Karras et al. (arXiv:1912.04958) do, here with growth."""
+"""How the layers of a new resolution fade in.
+
+`blend` (paper): alpha blends from the old path to the new one, which replaces it and has to learn again what it knew.
+`add`: alpha times the new layers' output is added to the old path, which stays. The new layers are zero-initialised, so
+that growing does not change the output. These are the input and output skips of Karras et al. (arXiv:1912.04958).
+"""
 
 
 def channels(resolution_px: int, base: int, cap: int) -> int:
@@ -35,8 +37,8 @@ def resolutions(max_px: int) -> tuple[int, ...]:
     return tuple(2**i for i in range(2, max_px.bit_length()))
 
 
-def thrifty(block: type[nn.Module], resolution_px: int, remat_min_px: int) -> type[nn.Module]:
-    """`block`; from `remat_min_px` on (0: never) one that keeps nothing for its gradient, but computes it again."""
+def rematerialised(block: type[nn.Module], resolution_px: int, remat_min_px: int) -> type[nn.Module]:
+    """`block`; from `remat_min_px` on (0: never) its activations are recomputed in the backward pass."""
     return nn.remat(block) if 0 < remat_min_px <= resolution_px else block
 
 
@@ -79,26 +81,26 @@ class Norm(nn.Module):
 class Conv(nn.Module):
     """A 3 x 3 convolution, then instance norm (paper) if `norm`, then leaky ReLU 0.2.
 
-    silent: begins with zeros. up2: of the image enlarged by 2 (nearest neighbour).
+    zero_init: the kernel starts at 0. up2: of the image enlarged by 2 (nearest neighbour).
     """
 
     features: int
     norm: bool = False
-    silent: bool = False
+    zero_init: bool = False
     up2: bool = False
     dtype: DTypeLike = "float32"
 
     @nn.compact
     def __call__(self, x: Float[Array, "b _ _ _"]) -> Float[Array, "b _ _ {self.features}"]:
         # The norm has a bias of its own, and takes away any that came before it.
-        init = nn.initializers.zeros if self.silent else he_normal
+        init = nn.initializers.zeros if self.zero_init else he_normal
         convolve = ops.up2_conv3x3 if self.up2 else ops.conv3x3
         x = Kernel(self.features, not self.norm, init, convolve, self.dtype, name="Conv_0")(x)
         return Norm(SLOPE, name="InstanceNorm_0")(x) if self.norm else leaky_relu(x)
 
 
 class ResidualBlock(nn.Module):
-    """x + norm(conv(relu(norm(conv(x))))): what a skip goes through when attributes may change on the way (paper)."""
+    """x + norm(conv(relu(norm(conv(x))))): the residual skip, which lets attributes change (paper)."""
 
     features: int
     dtype: DTypeLike = "float32"
@@ -115,6 +117,6 @@ def from_rgb(features: int, dtype: DTypeLike) -> Kernel:
     return Kernel(features, True, he_normal, ops.conv1x1, dtype, side=1)
 
 
-def to_rgb(dtype: DTypeLike, silent: bool = False) -> Kernel:
-    """1 x 1 convolution from features to pixels, linear. `silent`: it starts with zeros."""
-    return Kernel(3, True, nn.initializers.zeros if silent else unit_normal, ops.conv1x1, dtype, side=1)
+def to_rgb(dtype: DTypeLike, zero_init: bool = False) -> Kernel:
+    """1 x 1 convolution from features to pixels, linear. `zero_init`: the kernel starts at 0."""
+    return Kernel(3, True, nn.initializers.zeros if zero_init else unit_normal, ops.conv1x1, dtype, side=1)

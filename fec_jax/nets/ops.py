@@ -27,7 +27,7 @@ def conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Floa
 
 @cpu.instead(cpu.frozen_conv3x3)
 def frozen_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> Float[Array, "b h w d"]:
-    """`conv3x3` with a kernel that does not learn: the gradient goes to `x` alone.
+    """`conv3x3` with a frozen kernel: only `x` gets a gradient.
 
     On CPUs it may differ by some 1e-5 of the largest value.
     """
@@ -105,7 +105,7 @@ def instance_norm(
     """Instance norm (Ulyanov et al., arXiv:1607.08022; epsilon 1e-5), then leaky ReLU of this slope; 1: none.
 
     Computed in float32, the result has the type of `x`. One function, because its gradient then needs no
-    more of the forward pass than `x` and the statistics. It can be differentiated once, backwards.
+    more of the forward pass than `x` and the statistics. First-order reverse-mode derivative only.
     """
     return _instance_norm_forward(x, scale, bias, slope)[0]
 

@@ -1,7 +1,7 @@
-"""VGG16 with ImageNet weights, frozen: up to `relu2_2` the eye of the feature loss (paper, section on losses).
+"""VGG16 with ImageNet weights, frozen: up to `relu2_2` the network of the feature loss (paper, section on losses).
 
 Simonyan & Zisserman, arXiv:1409.1556. The weights to there ship with the package; `assets/README.md` says
-where they come from. LPIPS sees with all five blocks, see `weights.published`.
+where they come from. LPIPS uses all five blocks, see `weights.published`.
 """
 
 import jax
@@ -41,7 +41,7 @@ def relus(
     widths are halved downwards. ValueError: images that cannot be halved so often. `dtype` is the type of the
     convolutions' inputs and outputs; bfloat16 is meant for accelerators. The gradient goes to the images alone.
 
-    fast: for training. In the precision that a device multiplies float32 in; on CPUs a quarter faster there and back,
+    fast: for training. In the precision that a device multiplies float32 in; on CPUs a quarter faster,
     and different by some 1e-5 of the largest activation. Otherwise in full float32: accelerators would round the
     operands, and LPIPS would be off in its fourth digit.
     """

@@ -1,7 +1,7 @@
-"""Random changes of images, drawn on the device: of the photos, and of all that D is shown.
+"""Random augmentations, sampled on the device: of the photos, and of all images that D sees.
 
-A discriminator that sees only some hundred photos learns them by heart. Changing what it sees, real and fake alike and
-in a way gradients pass through, is the remedy of DiffAugment (Zhao et al. 2020); here also for the photos themselves.
+A discriminator overfits to some hundred photos. DiffAugment (Zhao et al. 2020) augments all that it sees, real and fake
+alike, differentiably; here the photos are augmented too.
 """
 
 import dataclasses
@@ -23,10 +23,10 @@ class Augment:
     color: float = 0.0
     """Brightness moves by up to this ([-1, 1] range), channels by half as much more; contrast, saturation * 1 +- it."""
     shift: float = 0.0
-    """Translation by up to this share of the side, by whole pixels; what comes in repeats the border."""
+    """Translation by up to this share of the side, by whole pixels; the border is repeated."""
     noise: float = 0.0
-    """Standard deviation ([-1, 1] range) of Gaussian noise. D then goes by what is large and plain, and G cannot please
-    it by a faint pattern that nobody else would see (compare randomized smoothing, Cohen et al. 2019)."""
+    """Standard deviation ([-1, 1] range) of Gaussian noise. D then relies on large structures, and G cannot fool it by
+    faint patterns that only D sees (compare randomized smoothing, Cohen et al. 2019)."""
     scale: float = 0.0
     """Magnification by 1 +- up to this about the centre, by Lanczos3; `shift` is then no longer by whole pixels."""
     cutout: float = 0.0

@@ -1,8 +1,8 @@
 """Checkpoints on disk: the only place that knows orbax.
 
-`checkpoints/NIMG/` holds the state (arrays) and what belongs to it (JSON: position of the data, config, attribute
-names). Orbax writes aside and renames, so a folder named by a number is whole; a run killed while writing leaves the
-one before.
+`checkpoints/NIMG/` holds the arrays (`state.State`: networks, optimisers, average, history) and a JSON (`facts.facts`:
+where the run stands, its config and data). Orbax writes aside and renames, so a folder named by a number is whole; a
+run killed while writing leaves the one before.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class Checkpoints:
             what = "a checkpoint" if nimg is None else f"a checkpoint, at or before that of {nimg} images,"
             raise UserError(
                 f"{what} could not be written to {self.directory} ({_reason(error)}): make room on the disk, then the "
-                "same command goes on from the last whole checkpoint"
+                "same command resumes from the last whole checkpoint"
             ) from error
 
     def saved(self) -> list[int]:
@@ -148,7 +148,7 @@ class Checkpoints:
         self._manager.reload()
 
     def close(self) -> None:
-        """Waits for what is being written, and lets go of the threads. What failed before is not said again."""
+        """Waits for what is being written, and lets go of the threads. An earlier failure is not raised again."""
         try:
             if not self._failed:
                 self.wait()
@@ -158,7 +158,7 @@ class Checkpoints:
 
 
 def _reason(error: Exception) -> str:
-    """The part of an error's text that names the cause; TensorStore's goes on with places in its source."""
+    """The part of an error's text that names the cause; TensorStore's continues with places in its source."""
     text = " ".join(str(error).split()) or type(error).__name__
     found = _DISK.search(text)
     return found[0] if found else text[:200]

@@ -1,4 +1,4 @@
-"""What is read out of the training photos by linear algebra, once, before the first step."""
+"""Attribute directions: a linear regression on the training photos, once, before the first step."""
 
 import numpy as np
 from jaxtyping import Float32
@@ -6,9 +6,9 @@ from jaxtyping import Float32
 from fec_jax.data.source import Source, load_to_fit
 
 DIRECTION_PX = 64
-"""Directions are no larger: what an attribute does to the average face has no finer detail."""
+"""Largest side of the directions: an attribute's effect on the average face has no finer detail."""
 DOUBT = 20.0
-"""Ridge of the directions, in photos: of an attribute that far fewer photos show, nothing much is claimed."""
+"""Ridge of the directions, in photos: it shrinks those of attributes that far fewer photos show."""
 
 
 def directions(source: Source) -> Float32[np.ndarray, "n px px 3"]:

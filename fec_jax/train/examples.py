@@ -1,5 +1,4 @@
-"""From a batch of uint8 photos to what the networks are given: all that is random about an example, drawn on the
-device.
+"""From a batch of uint8 photos to the networks' inputs: everything random about an example, sampled on the device.
 
 The keys come from the seed, a purpose and the example's place in the stream of all images ever seen, so an example is
 the same whatever the batch, the number of devices, or how often the run was stopped and resumed.
@@ -47,13 +46,13 @@ class Examples:
 
 
 def keys(seed: Key[Array, ""], purpose: Purpose, stream: Int[Array, " b"]) -> Key[Array, " b"]:
-    """One key per example; `stream` is its number among all examples the run has drawn."""
+    """One key per example; `stream` is its number among all examples of the run."""
     base = jax.random.fold_in(seed, int(purpose))
     return jax.vmap(lambda i: jax.random.fold_in(base, i))(stream)
 
 
 def flip(attrs: Attrs, keys: Key[Array, " b"], keep_probability: float = 0.5, most: int = 1) -> Attrs:
-    """The attributes asked for (paper, p_attr): `attrs` with that probability, otherwise with exactly one flipped.
+    """The wanted attributes (paper, p_attr): `attrs` with that probability, otherwise with exactly one flipped.
 
     With `most` above 1, one to that many are flipped, every number as often.
     """
@@ -83,7 +82,7 @@ def make(
     keep_probability: float = 0.5,
     most_flips: int = 1,
 ) -> Examples:
-    """Photos with holes and wishes. Masks are drawn at `mask_px`, the final resolution, and pooled to the photos' r.
+    """Examples of photos. Masks are sampled at `mask_px`, the final resolution, and pooled to the photos' r.
 
     While a resolution fades in, the photos do too: at alpha 0 they are those of the resolution before, enlarged
     (Karras et al. 2018), so that D and the losses compare like with like.

@@ -1,4 +1,4 @@
-"""Going on with a longer schedule: what may change when a run resumes, and its state with the layers that are new."""
+"""Longer schedules: what may change when a run resumes, and its state with new layers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from fec_jax import schedule
 from fec_jax.schedule import Phase
 
 OPEN = ("stable_kimg", "lr_end")
-"""What may change in the row that the clock is in: how long it goes on, and to which rate."""
+"""What may change in the current row: its length and its end rate."""
 
 
 def rows(config: Mapping[str, Any]) -> list[schedule.Row]:
@@ -23,7 +23,7 @@ def rows(config: Mapping[str, Any]) -> list[schedule.Row]:
 
 
 def change_behind(nimg: int, old: Sequence[Phase], new: Sequence[Phase]) -> str | None:
-    """The first key of the schedule that differs in what lies behind the clock, `nimg`; None if all may go on.
+    """The first key of the schedule that differs before `nimg`; None if the run may resume.
 
     Phases that have not begun may change at will. The one that the clock is in, or that was the last of the run, may
     become longer and get another end rate.

@@ -16,15 +16,15 @@ from fec_jax.masks import holes
 from fec_jax.nets import cpu, vgg16
 from fec_jax.train import examples
 from fec_jax.train.examples import Examples, Purpose
-from fec_jax.train.recipe import Clock, Given, Recipe
+from fec_jax.train.recipe import Clock, Constants, Recipe
 from fec_jax.types import Images, Params
 
 FEATHER = 24
-"""What a wish asks for fades in from the rim of the hole on over the image's side / 24: a box would be seen."""
+"""The shift of a flipped example fades in from the hole's rim over the image's side / 24, to leave no visible box."""
 
 
 def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
-    """The image that D judges in place of a photo."""
+    """The image that D sees as fake."""
     return holes.paste(fake, ex.real, ex.mask) if recipe.d_sees == "completed" else fake
 
 
@@ -37,24 +37,24 @@ def g_losses(
     fake: Images,
     stream: Int[Array, " b"],
     clock: Clock,
-    given: Given,
+    constants: Constants,
     number: Int[Array, ""],
 ) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
     """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`).
 
     number: of the step, from the run's first.
     """
-    goal = _goal(recipe, ex, given.directions)
-    drawn = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
+    goal = _goal(recipe, ex, constants.directions)
+    pull = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
-    def judged(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
+    def d_logits(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
         x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
         logits: Any = recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
         return logits
 
     def bound(x: Images) -> Images:
-        # A wish that contradicts the photo: inside the hole the photo is then less of a model (only if so configured).
-        return _gradient_scaled(x, 1 - ex.mask * (1 - drawn))
+        # Flipped examples: inside the hole the pull towards the photo is weaker (if so configured).
+        return _gradient_scaled(x, 1 - ex.mask * (1 - pull))
 
     def rec(x: Images) -> Float[Array, " b"]:
         return reconstruction.reconstruction(bound(x), goal, ex.mask, recipe.rec_alpha)
@@ -62,11 +62,11 @@ def g_losses(
     def feat(x: Images) -> Float[Array, " some"]:
         seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
-        seen, asked = seen[:some], goal[:some]
+        seen, target = seen[:some], goal[:some]
         if 0 < recipe.feat_px < resolution_px:
             window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
-            seen, asked = _windows(seen, asked, window_keys, recipe.feat_px)
-        return cpu.in_chunks(_distance(recipe))(given.vgg, seen, asked)
+            seen, target = _windows(seen, target, window_keys, recipe.feat_px)
+        return cpu.in_chunks(_distance(recipe))(constants.vgg, seen, target)
 
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
@@ -76,7 +76,7 @@ def g_losses(
         return attribute.attribute(attr_logits, ex.wanted_attrs).mean()
 
     def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        logit, attr_logits = judged(x)
+        logit, attr_logits = d_logits(x)
         raw = {"adv": adversarial.g_loss(logit, recipe.adversarial).mean(), "attr": attr(attr_logits)}
         return sum((weights[name] * value for name, value in raw.items()), jnp.zeros(())), raw
 
@@ -87,7 +87,7 @@ def g_losses(
     grad, raw = jax.grad(of_d, has_aux=True)(fake)
     raw = {name: jnp.zeros(()) for name in TERMS} | raw
     squares = {name: jnp.zeros(()) for name in TERMS}
-    squares |= _squares_of_d(recipe, grad, lambda x: weights["attr"] * attr(judged(x)[1]), fake, number)
+    squares |= _squares_of_d(recipe, grad, lambda x: weights["attr"] * attr(d_logits(x)[1]), fake, number)
     for name, loss in losses.items():
         raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
         term_grad = weights[name] * term_grad
@@ -101,7 +101,7 @@ def g_losses(
 
 
 def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | None) -> Images:
-    """The photo, its hole moved along the direction of what is wished for and not there, less so towards the rim."""
+    """The target: the photo, its hole moved along the directions of the flipped attributes, less so towards the rim."""
     if directions is None:
         return ex.real
     r = ex.real.shape[1]
@@ -145,7 +145,7 @@ def _squares_of_d(
 ) -> dict[str, Float[Array, ""]]:
     """Squared norms of the adversarial and the attribute gradient, of which `both` is the sum.
 
-    One of them has to be taken apart, another pass through D; NaN in the steps for which that is not due.
+    To separate them takes another pass through D; NaN in the steps for which that is not due.
     """
 
     def apart() -> dict[str, Float[Array, ""]]:

@@ -1,7 +1,7 @@
 """The history buffer: D is shown earlier completions too, not only the newest ones (paper; Shrivastava et al. 2017).
 
-Every position of the global batch has a ring of its own, so the buffer is split over devices like the batch, and what
-is drawn does not depend on how many devices there are. Images are kept as uint8, as photos are, at the phase's
+Every position of the global batch has a ring of its own, so the buffer is split over devices like the batch, and
+sampling does not depend on the number of devices. Images are kept as uint8, as photos are, at the phase's
 resolution.
 """
 

@@ -1,4 +1,4 @@
-"""One run in several processes, on one host or many: joining, going on together or not at all, ending.
+"""One run in several processes, on one host or many: joining, failing together, ending.
 
 `jax.distributed` does the work. It ends a process that has lost another one in C++, by SIGABRT: no Python exception
 comes of it, and what it prints does not say what to do. A handler of that signal adds the line that does.
@@ -112,7 +112,7 @@ def _check(address: str, count: int, index: int) -> None:
 
 @contextlib.contextmanager
 def all_or_none() -> Iterator[None]:
-    """Either every process comes to the end of the block, or none goes on past it: a UserError of one is one of all."""
+    """Either every process comes to the end of the block, or none passes it: a UserError of one is raised in all."""
     own: UserError | None = None
     try:
         yield
@@ -121,7 +121,7 @@ def all_or_none() -> Iterator[None]:
     if several():
         failed = np.flatnonzero(multihost_utils.process_allgather(np.array(own is not None)))
         if failed.size and own is None:
-            own = UserError(f"process {failed[0]} of {jax.process_count()} cannot go on, and says why")
+            own = UserError(f"process {failed[0]} of {jax.process_count()} has failed, and says why")
     if own is not None:
         raise own
 
@@ -175,7 +175,7 @@ def fail(error: UserError) -> NoReturn:
 def lose(error: Exception) -> NoReturn:
     """Ends this process after an error that the others do not have, or that tells of their end.
 
-    At once and unannounced: they may be waiting for it in a collective, and find out by its silence that it is gone.
+    At once and unannounced: they may be waiting for it in a collective, and notice the missing heartbeat.
     """
     if tells_of_others(error):
         print(f"fec_jax: {_one_line(error)}", file=sys.stderr, flush=True)
@@ -190,7 +190,7 @@ def tells_of_others(error: Exception) -> bool:
     return isinstance(error, RuntimeError | TimeoutError) and bool(_LOST.search(text)) and not _OWN.search(text)
 
 
-_WHAT_TO_DO = "Start all of them again: training goes on from the last checkpoint"
+_WHAT_TO_DO = "Start all of them again: training resumes from the last checkpoint"
 
 
 def _gone() -> str:

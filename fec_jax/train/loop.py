@@ -47,11 +47,11 @@ class Trainer:
             jax.block_until_ready(self.count((False, False)))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders)
-        self.given = parallel.replicate(run.given(), self.mesh)
+        self.constants = parallel.replicate(run.constants(), self.mesh)
         self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
-        self.told = False  # whether one of several processes was asked to stop
+        self.stop_agreed = False  # whether one of several processes was asked to stop
         self.late = False  # whether a checkpoint is due by the clock on the wall
         self.saved_at = time.monotonic()
         self.compiled: dict[tuple[int, int], parallel.Step] = {}
@@ -62,7 +62,7 @@ class Trainer:
         self.started_from: dict[str, Any] | None = start.facts() if start else None
 
     def train(self, stop: Stop) -> None:
-        """Goes from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
+        """Trains from the newest checkpoint, or from the start, to the end of the schedule or to a signal."""
         nimg = self._restore()
         self.metrics = writers.MetricsLog(self.workdir, nimg) if hosts.first() else None
         self.screen = writers.Screen(schedule.total_nimg(self.run.phases), nimg, bar=hosts.first())
@@ -76,7 +76,7 @@ class Trainer:
                 if self._stopping(stop):
                     self._save(nimg)
                     self.checkpoints.wait()
-                    log.info("stopped at %.3f kimg, saved: the same command goes on from here", nimg / 1000)
+                    log.info("stopped at %.3f kimg, saved: the same command resumes", nimg / 1000)
                 else:
                     self._finish(nimg)
             finally:
@@ -85,8 +85,8 @@ class Trainer:
                 self.checkpoints.close()
 
     def _stopping(self, stop: Stop) -> bool:
-        """Whether to save and end. Of several processes all learn it with the same step: the one that tells is done."""
-        return self.told if hosts.several() else stop.asked
+        """Whether to save and end. Several processes agree on it with the same step."""
+        return self.stop_agreed if hosts.several() else stop.asked
 
     def _restore(self) -> int:
         saved: dict[int, Run] = {}
@@ -144,7 +144,7 @@ class Trainer:
                 clock = self._clock(moment)
                 step = self._step(phase, batch, clock)
                 with jax.transfer_guard("disallow"):
-                    self.state, metrics = step(self.state, batch, clock, self.given)
+                    self.state, metrics = step(self.state, batch, clock, self.constants)
                 signs = (stop.asked, self._is_late())
                 running.append((moment, metrics, self.count(signs) if hosts.several() else (False, signs[1])))
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
@@ -173,16 +173,16 @@ class Trainer:
             began = time.monotonic()
             recipe = self.run.recipe_of(phase)
             function = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
-            args = (self.state, batch, clock, self.given)
+            args = (self.state, batch, clock, self.constants)
             self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
             log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
             self.rates.pause()
         return self.compiled[key]
 
-    def _account(self, moment: schedule.Moment, metrics: steps.Metrics, told: Any) -> None:
-        """Takes in the figures of a finished step, and what a process was told. Raises NotFiniteError."""
-        values, (asked, late) = jax.device_get((metrics, told))
-        self.told, self.late = self.told or bool(asked), self.late or bool(late)
+    def _account(self, moment: schedule.Moment, metrics: steps.Metrics, stops: Any) -> None:
+        """Takes the figures of a finished step, and whether a process was asked to stop. Raises NotFiniteError."""
+        values, (asked, late) = jax.device_get((metrics, stops))
+        self.stop_agreed, self.late = self.stop_agreed or bool(asked), self.late or bool(late)
         if values.finite:
             self.counts.in_a_row = 0
             self.window.add(values)
@@ -249,10 +249,10 @@ class Trainer:
         try:
             show(*args)
         except Exception:
-            log.exception("this could not be shown; training goes on")
+            log.exception("this could not be shown; training continues")
 
     def _roll_back(self, error: NotFiniteError) -> int:
-        """Back to the last checkpoint, and past the examples on which the step failed."""
+        """Returns to the last checkpoint, and skips the examples on which the step failed."""
         self.failed_at, self.tries = max(self.failed_at, error.nimg), self.tries + 1
         if self.tries > self.run.max_rollbacks:
             raise UserError(
@@ -283,7 +283,7 @@ class Trainer:
 
 
 def train(run: Run, workdir: Path, start: starting.Start | None = None) -> None:
-    """Trains `run` in `workdir`, or goes on with what is there; a new run begins with the networks of `start`.
+    """Trains `run` in `workdir`, or resumes there; a new run begins with the networks of `start`.
 
     Raises UserError for checkpoints that do not fit, and when losses stay non-finite.
     """
@@ -297,4 +297,4 @@ def train(run: Run, workdir: Path, start: starting.Start | None = None) -> None:
     except OSError as error:
         if hosts.several() and isinstance(error, TimeoutError):
             raise  # of a wait for the others, not of a disk
-        raise UserError(f"reading or writing failed ({error}): mend that, then the same command goes on") from error
+        raise UserError(f"reading or writing failed ({error}): fix that, then the same command resumes") from error

@@ -1,4 +1,4 @@
-"""Adam for each network, and the moving average of G that is handed out."""
+"""Adam for each network, and the moving average of G that is exported."""
 
 import dataclasses
 from typing import Any
@@ -26,7 +26,7 @@ class Adam:
 def update(
     tx: optax.GradientTransformation, params: Params, opt: optax.OptState, grads: Params, lr: Float[Array, ""]
 ) -> tuple[Params, optax.OptState]:
-    """One step downhill. Layers that are not born yet have zero gradients, and stay where they are."""
+    """One step downhill. Layers of later resolutions have zero gradients, and do not change."""
     updates, opt = tx.update(grads, opt)
     new: Any = optax.apply_updates(params, jax.tree.map(lambda u: -lr * u, updates))
     return new, opt

@@ -13,12 +13,12 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from fec_jax import xla_options
-from fec_jax.train.recipe import Batch, Clock, Given, Metrics
+from fec_jax.train.recipe import Batch, Clock, Constants, Metrics
 from fec_jax.train.state import State
 
 AXIS = "data"
 Mode = Literal["shard_map", "pmap"]
-Step = Callable[[State, Batch, Clock, Given], tuple[State, Metrics]]
+Step = Callable[[State, Batch, Clock, Constants], tuple[State, Metrics]]
 
 SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 
@@ -88,7 +88,7 @@ def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
     return Batch(**{k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()})
 
 
-def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, Clock, Given]) -> Step:
+def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, Clock, Constants]) -> Step:
     """Compiles the per-device `step` for arguments like `args` (arrays, or shapes with shardings) and returns it.
 
     The state is donated: the one passed in cannot be used again. (`pmap` compiles at the first call, and donates
@@ -110,7 +110,7 @@ def sharded(step: Step, mesh: Mesh, state: State) -> Any:
     return jax.jit(mapped, donate_argnums=0)
 
 
-def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Given]) -> Step:
+def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Constants]) -> Step:
     """`jax.pmap` maps over a leading device axis, which is split off and put back here; the rest is passed as it is."""
     devices = list(mesh.devices.flat)
     axes = dataclasses.replace(
@@ -125,8 +125,8 @@ def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Given]) -> St
     def back(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.device_put(x.reshape(-1, *x.shape[2:]), sharding), tree)
 
-    def call(state: State, batch: Batch, clock: Clock, given: Given) -> tuple[State, Metrics]:
-        state, metrics = mapped(dataclasses.replace(state, history=off(state.history)), off(batch), clock, given)
+    def call(state: State, batch: Batch, clock: Clock, constants: Constants) -> tuple[State, Metrics]:
+        state, metrics = mapped(dataclasses.replace(state, history=off(state.history)), off(batch), clock, constants)
         return dataclasses.replace(state, history=back(state.history)), metrics
 
     return call

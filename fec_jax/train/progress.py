@@ -1,4 +1,4 @@
-"""How a run is getting on: means of its figures since the last line, its speed, and how long it will take."""
+"""Progress of a run: means of its figures since the last line, its speed, and the time left."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What a training step is given, and the figures that it gives back."""
+"""Inputs of a training step, and the figures that it returns."""
 
 import dataclasses
 from typing import Any, Literal
@@ -21,7 +21,7 @@ class Recipe:
     generator: Generator
     discriminator: Discriminator
     mask_px: int
-    """The final resolution: masks are drawn at it and pooled."""
+    """The final resolution: masks are sampled at it and pooled."""
     sampler: MaskSampler = MaskSampler()
     lambdas: Lambdas = Lambdas()
     g_adam: optimizers.Adam = optimizers.Adam()
@@ -34,38 +34,38 @@ class Recipe:
     d_augment: Augment = Augment()
     """Of all that D sees, photos and completions alike."""
     d_sees: Literal["fake", "completed"] = "fake"
-    """What D judges: G's whole image [paper], or the hole pasted into the photo."""
+    """What D sees as fake: G's whole image [paper], or the hole pasted into the photo."""
     feat_sees: Literal["fake", "completed"] = "fake"
     """The same for the feature loss."""
     feat_share: float = 1.0
-    """Part of the batch that the feature loss looks at: half of it is right on average, at half the cost."""
+    """Share of the batch that the feature loss sees; the cost falls likewise."""
     feat_px: int = 0
-    """Side of a square window, anywhere, that the feature loss sees of larger images; 0: all of them."""
+    """Side of the random square window that the feature loss sees of larger images; 0: the whole image."""
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     """Kind of G's adversarial loss; minimax [paper]."""
     rec_alpha: float = 0.7
     """[paper] Weight of the hole in the reconstruction loss."""
     rec_on_flipped: float = 1.0
-    """0 to 1 [paper: 1]: how much the photo counts inside the hole where an attribute was flipped."""
+    """0 to 1 [paper: 1]: pull towards the photo inside the hole where an attribute was flipped."""
     r1_gamma: float = 0.0
-    """Weight of D's gradient penalty, per pixel: gamma = r1_gamma * r * r, so that D learns as freely at every size."""
+    """Weight of D's gradient penalty, per pixel: gamma = r1_gamma * r * r, so that it acts alike at every size."""
     r1_every: int = 1
-    """Steps between penalties; each is then so many times as heavy."""
+    """Steps between penalties; each is multiplied by this number."""
     r1_attr: float = 0.0
     """Weight of every attribute logit in the penalty, beside 1 for real/fake: a smooth head is harder to fool."""
     keep_probability: float = 0.5
-    """[paper] Probability of asking for the photo's own attributes; otherwise one to `most_flips` are flipped."""
+    """[paper] Probability of no edit; otherwise one to `most_flips` attributes are flipped."""
     most_flips: int = 1
     """[paper: 1] Most attributes that are flipped at once."""
     flip_shift: float | tuple[float, ...] = 0.0
-    """Where an attribute was flipped, reconstruction and feature loss ask for the photo moved so many times along the
-    attribute's direction (see `Given`): one number for all, or one for each. 0 [paper]: for the photo."""
+    """Where an attribute was flipped, the target of reconstruction and feature loss is the photo plus so many times the
+    attribute's direction (see `Constants`): one number for all, or one for each. 0 [paper]: the photo itself."""
     history_share: float = 0.5
-    """How often D is shown an earlier completion."""
+    """How often D sees an earlier completion."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16
-    """Below this there is no feature loss: VGG16 never saw such sizes."""
+    """Below this there is no feature loss: VGG16 was not trained on such sizes."""
     shares_every: int = 16
     """Steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never."""
     d_terms: float = 1.0
@@ -81,8 +81,8 @@ class Batch:
 
 
 @flax.struct.dataclass
-class Given:
-    """What every step is given anew and none changes, the same on all devices.
+class Constants:
+    """Constant inputs of every step, the same on all devices.
 
     vgg: parameters of `vgg16.relu2_2`; those of `losses.feature.lpips`, of which they are a part, if a phase asks for
     it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`train.directions`);
@@ -95,9 +95,9 @@ class Given:
 
 @flax.struct.dataclass
 class Clock:
-    """What the host says about this step, in scalars: alpha and lr, float32; seed, a key; stream, int32.
+    """The host's scalars for this step: alpha and lr, float32; seed, a key; stream, int32.
 
-    stream: number of the global batch's first example among all ever drawn.
+    stream: number of the global batch's first example among all of the run.
     """
 
     alpha: Any
@@ -110,8 +110,8 @@ class Clock:
 class Metrics:
     """Means over the global batch, float32 scalars. raw, share: dicts by loss, see `TERMS`.
 
-    share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: how much
-    each loss says in what G learns, before the way through G, which is the same for all. NaN in the steps that do not
+    share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: each
+    loss's share in what G learns, before the pass through G, which is the same for all. NaN in the steps that do not
     measure it.
     r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's.
     finite: whether every loss and gradient of this step is a number; if not, networks, optimisers and history stayed as

@@ -12,14 +12,14 @@ from fec_jax import schedule
 from fec_jax.data.source import Source
 from fec_jax.train import directions, extending, parallel
 from fec_jax.train import state as states
-from fec_jax.train.recipe import Given, Recipe
+from fec_jax.train.recipe import Constants, Recipe
 from fec_jax.types import Params
 from fec_jax.weights import published
 
 
 @dataclasses.dataclass(frozen=True)
 class Every:
-    """How often things happen, in thousands of images; 0: never. Borders of growth phases come besides."""
+    """How often things happen, in thousands of images; 0: never. In addition, at the borders of growth phases."""
 
     log_kimg: float
     """A line of the log and of metrics.jsonl."""
@@ -94,19 +94,19 @@ class Run:
         """Side of the attributes' directions."""
         return min(self.phases[-1].resolution_px, directions.DIRECTION_PX)
 
-    def given(self) -> Given:
+    def constants(self) -> Constants:
         """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
         vgg = published.load_params() if self._lpips else published.load_relu2_2()
         if not self._moves:
-            return Given(vgg)
-        return Given(vgg, directions.directions(self.train_source(self.direction_px)))
+            return Constants(vgg)
+        return Constants(vgg, directions.directions(self.train_source(self.direction_px)))
 
-    def given_shape(self) -> Given:
-        """`given` as `jax.ShapeDtypeStruct`s; no data is read."""
+    def constants_shape(self) -> Constants:
+        """`constants` as `jax.ShapeDtypeStruct`s; no data is read."""
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
         vgg = published.params_shape() if self._lpips else jax.eval_shape(published.load_relu2_2)
-        return Given(vgg, directions if self._moves else None)
+        return Constants(vgg, directions if self._moves else None)
 
     @property
     def _moves(self) -> bool:
@@ -130,7 +130,7 @@ class Run:
         return dataclasses.replace(self, recipe=recipe, phases=schedule.phases(extending.rows(config)))
 
     def extended(self, state: states.State, saved: "Run", nimg: int) -> states.State:
-        """`state`, which `saved` had after `nimg` images, as this run goes on with it: new layers, a new phase."""
+        """`state`, which `saved` had after `nimg` images, as this run resumes with it: new layers, a new phase."""
         phase, r = self.at(nimg).phase, self.recipe
         if saved.recipe.generator.max_px < r.generator.max_px:
             state = extending.overlaid(self.new_state(phase), state)

@@ -1,4 +1,4 @@
-"""Beginning with networks that were trained before, in place of random ones."""
+"""Warm start: a run begins with trained networks instead of random ones."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""All that a run carries from step to step: what a checkpoint holds."""
+"""The state of a run from step to step: what a checkpoint holds."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ def init_params(seed: int, generator: Generator, discriminator: Discriminator) -
     k_g, k_d = jax.random.split(jax.random.key(seed))
     x, attrs = jnp.zeros((1, 4, 4, 3)), jnp.zeros((1, generator.num_attrs))
     # Options are for what is compiled now, not for a part of another program.
-    jit = functools.partial(jax.jit, compiler_options=None if isinstance(k_g, Tracer) else xla_options.hasty())
+    jit = functools.partial(jax.jit, compiler_options=None if isinstance(k_g, Tracer) else xla_options.unoptimised())
     g = jit(lambda k: generator.init(k, x, x[..., :1], attrs, 1.0, resolution_px=4))(k_g)
     d = jit(lambda k: discriminator.init(k, x, 1.0, resolution_px=4))(k_d)
     return g["params"], d["params"]
@@ -62,7 +62,7 @@ def create(
 def enter(state: State, phase: Phase, g_adam: Adam, d_adam: Adam, depth: int) -> State:
     """The state with which `phase` begins, from the one with which the phase before ended.
 
-    Where the networks grow, the optimisers and the history start anew: old statistics describe another network, and
+    Where the networks grow, the optimisers and the history are reset: old statistics describe another network, and
     completions of another resolution cannot be shown to D. Otherwise nothing changes.
     """
     if not phase.grows:

@@ -18,13 +18,13 @@ from fec_jax.losses.total import total
 from fec_jax.train import examples, history, optimizers
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.generator_losses import g_losses, shown_to_d
-from fec_jax.train.recipe import Batch, Clock, Given, Metrics, Recipe
+from fec_jax.train.recipe import Batch, Clock, Constants, Metrics, Recipe
 from fec_jax.train.state import State
 from fec_jax.types import Images, Params
 
 
 def train_step(
-    recipe: Recipe, resolution_px: int, axis: str, state: State, batch: Batch, clock: Clock, given: Given
+    recipe: Recipe, resolution_px: int, axis: str, state: State, batch: Batch, clock: Clock, constants: Constants
 ) -> tuple[State, Metrics]:
     """D's step, then G's, on this device's part of the batch; gradients are averaged over the mesh axis `axis`.
 
@@ -56,7 +56,7 @@ def train_step(
     d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock)
     number = state.nimg // (local * lax.axis_size(axis))
     grad_fake, raw, share = g_losses(
-        recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, given, number
+        recipe, resolution_px, axis, d_state.d_params, ex, fake, stream, clock, constants, number
     )
     g_grads = lax.pmean(pull_back(grad_fake)[0], axis)
     g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
@@ -87,7 +87,7 @@ def d_step(
     stream: Int[Array, " b"],
     clock: Clock,
 ) -> tuple[State, dict[str, Array]]:
-    """D learns to tell photos from completions, new and remembered, and the photos' attributes."""
+    """Trains D on photos against completions, new ones and those of the history, and on the photos' attributes."""
 
     def keys(purpose: Purpose) -> Key[Array, " b"]:
         return examples.keys(clock.seed, purpose, stream)
@@ -112,7 +112,7 @@ def d_step(
         return adv + recipe.lambdas.attr * attr, aux
 
     def penalty(params: Params) -> Float[Array, ""]:
-        def judged(x: Images) -> Float[Array, " b"]:
+        def penalised(x: Images) -> Float[Array, " b"]:
             logit, attr_logits = d(params, x)
             if not recipe.r1_attr:
                 return logit
@@ -120,7 +120,7 @@ def d_step(
             signs = jax.vmap(lambda key: jax.random.rademacher(key, attr_logits.shape[1:], jnp.float32))
             return logit + jnp.sqrt(recipe.r1_attr) * (signs(keys(Purpose.R1)) * attr_logits).sum(axis=1)
 
-        return adversarial.r1(judged, real).mean()
+        return adversarial.r1(penalised, real).mean()
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)
     r1 = jnp.zeros(())
@@ -143,7 +143,7 @@ def d_step(
 
 
 def g_step(recipe: Recipe, state: State, grads: Params, clock: Clock, batch: int) -> State:
-    """G moves, its average follows, the clock goes on."""
+    """Updates G, its average and the clock."""
     params, opt = optimizers.update(recipe.g_adam.transform(), state.g_params, state.g_opt, grads, clock.lr)
     nimg = state.nimg + batch
     average = recipe.ema.update(state.g_ema, params, nimg.astype(jnp.float32), batch)

@@ -1,4 +1,4 @@
-"""Ending a run from outside without losing it."""
+"""SIGTERM and Ctrl-C: save, then end."""
 
 import logging
 import signal

@@ -1,4 +1,4 @@
-"""What a run shows of itself on photos it is not trained on: grids and figures, always of the same photos and masks."""
+"""Grids and figures of held-out photos while training, always of the same photos and masks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -74,14 +74,14 @@ class Viewer:
         photos, attrs = self._photos(resolution_px, run.grid_images)
         real, labels = images.to_float(photos), jnp.asarray(attrs, jnp.float32)
         px = run.recipe.mask_px
-        drawn = run.recipe.sampler(jax.random.split(jax.random.key(run.seed), len(photos)), px)
+        sampled = run.recipe.sampler(jax.random.split(jax.random.key(run.seed), len(photos)), px)
         kinds = (holes.center(px), holes.center(px, holes.WIDE))
-        mask = jnp.stack([kinds[i % 3] if i % 3 < 2 else drawn[i] for i in range(len(photos))])
+        mask = jnp.stack([kinds[i % 3] if i % 3 < 2 else sampled[i] for i in range(len(photos))])
         mask = holes.pooled(mask, resolution_px)
         masked = holes.cut(real, mask)
         predict, _ = self.functions(state, alpha, resolution_px)
-        wishes = [labels] + [labels.at[:, i].set(1 - labels[:, i]) for i in range(len(run.attribute_names))]
-        columns = [real, masked] + [holes.paste(predict(masked, mask, w), real, mask) for w in wishes]
+        wanted = [labels] + [labels.at[:, i].set(1 - labels[:, i]) for i in range(len(run.attribute_names))]
+        columns = [real, masked] + [holes.paste(predict(masked, mask, w), real, mask) for w in wanted]
         if resolution_px > MAX_TILE_PX:
             columns = [images.pool_to(x, MAX_TILE_PX) for x in columns]
         rows = np.stack([np.asarray(images.to_uint8(x)) for x in columns], axis=1)
@@ -95,7 +95,7 @@ class Viewer:
 def print_figures(
     figures: dict[str, float], line: Callable[..., None], *, resolution_px: int, whole: bool = True
 ) -> None:
-    """Prints the figures as a person would read them; `whole` adds a line per attribute."""
+    """Prints the figures for people; `whole` adds a line per attribute."""
     rows = [("completed", ""), ("mean face", "mean_face/")]
     for name, prefix in rows:
         psnr, l1 = figures[f"{prefix}psnr_hole_center"], figures[f"{prefix}l1_hole_center"]
@@ -108,6 +108,6 @@ def print_figures(
     for name in names if whole else names[:1]:
         shares = [100 * figures[f"attr_{kind}/{name}"] for kind in kinds]
         text = (
-            "attribute %-11s as asked: flipped %3.0f %%, wide hole %3.0f %%; kept %3.0f %%, %3.0f %%; photos %3.0f %%"
+            "attribute %-11s as wanted: flipped %3.0f %%, wide hole %3.0f %%; kept %3.0f %%, %3.0f %%; photos %3.0f %%"
         )
         line(text, name, *shares)

@@ -21,10 +21,10 @@ _UNREADABLE = (ValueError, KeyError, OSError, TypeError)
 
 
 def from_workdir(workdir: Path) -> Weights:
-    """The weights of a run, whole or still going on; its data need not be there.
+    """The weights of a run, finished or still running; its data need not be there.
 
     Taken from the newest checkpoint that is not in the middle of a fade, at the resolution reached by then: there alpha
-    is 1, and the network is what it looks like. One that cannot be read is passed over. Raises UserError if the folder
+    is 1, and the network is fully grown. One that cannot be read is passed over. Raises UserError if the folder
     is no workdir or has no such checkpoint.
     """
     _check(workdir)
@@ -36,7 +36,7 @@ def from_workdir(workdir: Path) -> Weights:
     while True:
         checkpoints = Checkpoints(folder, read_only=True)
         try:
-            # Beside a training that goes on, old checkpoints vanish and new ones come: look again when all have failed.
+            # While a training runs, old checkpoints vanish and new ones come: look again when all have failed.
             left = [nimg for nimg in reversed(checkpoints.saved()) if nimg not in tried]
             if not left:
                 break

@@ -33,7 +33,7 @@ READABLE = ("1", FORMAT_VERSION)
 MAX_PX = 4096
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 ALIGNMENT = {"eyes_apart": 0.24, "eyes_middle": [0.5, 0.45]}
-"""`Meta.alignment` where nothing else is said: that of the drawn faces and of the shipped weights' photos."""
+"""`Meta.alignment` where nothing else is said: that of the synthetic faces and of the shipped weights' photos."""
 
 _G, _D = "generator", "discriminator"
 _NEEDED = ("attribute_names", "resolution_px", "generator", "discriminator", "data", "training")
@@ -53,7 +53,7 @@ class Meta:
     alignment        where the eyes of the training photos lie, in shares of the side from the upper left corner:
                      `eyes_apart`, the distance of their centres, and `eyes_middle`, [x, y] of the point between them
     started_from     `name` and `sha256` of the weights that the training began with; None: with random ones
-    loss_networks    published networks that a loss used ("vgg16"): none of them can judge these weights
+    loss_networks    published networks that a loss used ("vgg16"): none of them is independent of these weights
     splits           names of the data's splits that the training saw
     """
 

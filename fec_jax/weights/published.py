@@ -163,5 +163,5 @@ class _NumpyUnpickler(pickle.Unpickler):
 
 
 def _reconstruct(_subtype: type, _shape: tuple[int, ...], _dtype: bytes) -> np.ndarray:
-    """What numpy's own function of this name returns for plain arrays; `ndarray.__setstate__` fills it afterwards."""
+    """What numpy's own function of this name returns for plain arrays; `ndarray.__setstate__` sets it afterwards."""
     return np.ndarray.__new__(np.ndarray, (0,), np.uint8)

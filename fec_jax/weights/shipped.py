@@ -7,12 +7,12 @@ from fec_jax.types import UserError
 from fec_jax.weights.format import Weights, load_weights
 
 SHIPPED = "portraits64.safetensors"
-"""In the package's `assets`, with a card beside it: what `fec complete` uses when nothing else is named."""
+"""In the package's `assets`, with a card beside it: the default of `fec complete`."""
 SHIPPED_SHA256 = "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b"
 
 
 def load_shipped() -> Weights:
-    """The weights that come with the package; `assets/portraits64.md` says what they are worth and for what.
+    """The weights that come with the package; see `assets/portraits64.md` for figures and limits.
 
     Raises UserError when the file is missing or is not, byte for byte, the one that this version was released with.
     """

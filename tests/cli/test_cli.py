@@ -94,7 +94,7 @@ def test_complete_keeps_mode_and_context(files, weights_file, capsys, mode):
 
 
 def test_hole_comes_from_the_network(files, weights_file, capsys):
-    """Broken: the hole is filled without the network: other weights or other wishes give the same pixels."""
+    """Broken: the hole is completed without the network: other weights or other attributes give the same pixels."""
     other = tiny_weights()
     g_params = jax.tree.map(lambda x: -x, other.g_params)
     save_weights(files / "other.safetensors", Weights(g_params, other.d_params, other.meta))
@@ -140,7 +140,7 @@ def test_erased_pixels_are_filled(files, weights_file, capsys):
     np.testing.assert_array_equal(out[~HOLE][:, :3], PIXELS[~HOLE])
     code, _, err = fec(capsys, *args, "--force")
     assert code == 2
-    assert err.startswith("fec: nothing says where to fill")
+    assert err.startswith("fec: no hole is given")
     assert err.endswith("--mask-from alpha for what is transparent\n")
 
 
@@ -157,7 +157,7 @@ ERRORS = {
     "truncated photo": ({"photo": "half.png"}, [], "damaged"),
     "missing mask": ({"mask": "none.png"}, [], "mask none.png does not exist"),
     "wrong mask size": ({"mask": "small.png"}, [], "9 x 7 px but the photo is 36 x 40"),
-    "empty mask": ({"mask": "black.png"}, [], "nothing to fill"),
+    "empty mask": ({"mask": "black.png"}, [], "nothing to complete"),
     "full mask": ({"mask": "white.png"}, [], "no context"),
     "hole outside the square": ({"mask": "corner.png"}, [], "centred 36 x 36 square"),
     "missing weights": ({"weights": "none.safetensors"}, [], "weights none.safetensors do not exist"),

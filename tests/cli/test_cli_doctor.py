@@ -86,6 +86,13 @@ def test_wrong_commands(tmp_path, capfd, monkeypatch, args, text):
     assert text in err
 
 
+def test_a_folder_one_may_not_enter(tmp_path, capfd, monkeypatch):
+    """Broken: a traceback. (Simulated: to root everything is allowed.)"""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    code, out, err = doctor(capfd, tmp_path)
+    assert (code, out, err) == (2, "", f"fec: {tmp_path} cannot be read: change its permissions\n")
+
+
 def test_weights(tmp_path, capfd, monkeypatch):
     """Broken: good weights are refused; damaged ones, or a Git LFS pointer, pass."""
     monkeypatch.setattr(load, "load_weights", lambda path: load_shipped())

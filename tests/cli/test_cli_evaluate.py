@@ -11,7 +11,7 @@ from PIL import Image
 
 from fec_jax.cli import main
 from fec_jax.data import prepare
-from fec_jax.data.synthetic.source import ATTRIBUTES, draw
+from fec_jax.data.synthetic.source import ATTRIBUTES, render
 from fec_jax.metrics import latency, perceptual
 from fec_jax.weights import load
 from fec_jax.weights.format import Meta, Weights, load_weights, save_weights
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
     count = TEST + TRAIN + 4
     attrs = np.random.default_rng(1).integers(0, 2, (count, len(ATTRIBUTES)), np.uint8)
     attrs[:, columns] = np.arange(count)[:, None] >> np.arange(2) & 1
-    photos, attrs = draw(0, range(count), 16, attrs)
+    photos, attrs = render(0, range(count), 16, attrs)
     splits = ["test"] * TEST + ["train"] * TRAIN + ["validation"] * 4
     (root / "photos").mkdir()
     (root / "large").mkdir()
@@ -230,7 +230,7 @@ ERRORS = {
     "no masks in the folder": ({"masks": "folder:empty"}, "has no *.png"),
     "missing inception": ({"inception": "none.safetensors"}, "Inception weights none.safetensors do not exist"),
     "foreign inception": ({"inception": "w.safetensors"}, "Inception weights w.safetensors have format"),
-    "a file for a folder": ({"out": "text.txt"}, "--out text.txt is a file"),
+    "a file for a folder": ({"out": "text.txt"}, "text.txt: it is a file"),
     "a folder in a file": ({"out": "text.txt/x"}, "text.txt/x"),
     "too few of a kind": ({"train_split": "validation"}, "training photos have its rarer value"),
 }

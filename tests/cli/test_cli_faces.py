@@ -106,8 +106,8 @@ def test_deep_grey_photo(folder, capsys):
 
 
 ERRORS = {
-    "nothing to fill": ([], "nothing says where to fill"),
-    "two holes": (["--mask", "mask.png", "--region", "eyes"], "more than one thing"),
+    "nothing to complete": ([], "no hole is given"),
+    "two holes": (["--mask", "mask.png", "--region", "eyes"], "more than one"),
     "bad box": (["--box", "1,2,3"], "--box 1,2,3: write X,Y,W,H, four whole numbers"),
     "box outside": (["--box", "500,0,50,50"], "leaves the photo of 512 x 512 px"),
     "box away from the face": (["--box", "400,400,20,20"], "the hole touches no face found (1: "),

@@ -214,8 +214,8 @@ ERRORS = {
     "out is the masks": (["--masks", "masks"], {"out": "masks"}, "is the folder of the photos or masks"),
     "masks are the photos": (["--masks", "photos"], {}, "put the masks into one of their own"),
     "no such masks": (["--masks", "nowhere"], {}, "cannot read the folder nowhere"),
-    "nothing to fill": ([], {}, "nothing says where to fill"),
-    "two holes": (["--masks", "masks", "--mask", "mask.png"], {}, "more than one thing"),
+    "nothing to complete": ([], {}, "no hole is given"),
+    "two holes": (["--masks", "masks", "--mask", "mask.png"], {}, "more than one"),
     "eyes": (["--mask", "mask.png", "--eyes", "1,2,9,2"], {}, "--eyes with a folder of photos"),
     "masks for one photo": (
         ["--masks", "masks"],

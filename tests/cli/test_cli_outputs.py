@@ -1,5 +1,6 @@
 """`--out` of every command: a place that cannot be is one line and exit code 2, and nothing is changed."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,19 @@ def test_outputs_that_cannot_be(folder, capfd, command, out):
     assert err.startswith("fec: cannot write") or (out == "link" and "a link that leads nowhere" in err)
     assert err.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_folders_one_may_not_enter(folder, capfd, monkeypatch, command):
+    """Broken: a folder without permissions is a traceback or a page of usage. (Simulated: to root all is allowed.)"""
+    args, link = COMMANDS[command]
+    (folder / "closed").mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: "closed" not in os.fspath(path) and access(path, mode))
+    code, said, err = fec(capfd, *args, "--out", "closed" if link == "dangling" else f"closed/{link}")
+    assert (code, said) == (2, "")
+    assert "no permission to write in closed; choose another --out" in err
+    assert err.count("\n") == 1
 
 
 def test_errors_stay_on_one_line(tmp_path, capfd):

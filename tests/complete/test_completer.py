@@ -186,7 +186,7 @@ def test_wrong_masks(ready):
     hole[0, 0] = True
     with pytest.raises(UserError, match=r"leaves the centred 40 x 40 square.*61 x 40 photo \(1 px outside\).*crop"):
         ready.complete(photo, hole)
-    with pytest.raises(UserError, match="nothing to fill"):
+    with pytest.raises(UserError, match="nothing to complete"):
         ready.complete(photo, np.zeros_like(hole))
     with pytest.raises(UserError, match="differ"):
         ready.complete(photo, hole[1:])

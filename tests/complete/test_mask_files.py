@@ -60,7 +60,7 @@ def test_wrong_mask_size_names_both(tmp_path):
         photos.read_mask(tmp_path / "m.png", (W, H))
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "nothing to fill"), (255, "no context is left")])
+@pytest.mark.parametrize(("value", "text"), [(0, "nothing to complete"), (255, "no context is left")])
 def test_empty_and_full_masks(tmp_path, value, text):
     """Broken: a copy of the photo, or a face from nowhere, is written as if the mask had made sense."""
     Image.new("L", (W, H), value).save(tmp_path / "m.png")
@@ -111,7 +111,7 @@ def test_the_soft_rim_of_an_eraser_is_hole(tmp_path):
 def test_a_colourful_mask_is_refused(tmp_path):
     """Broken: any picture will do as a mask, and what is filled is chance."""
     Image.fromarray(photo_like(1)).save(tmp_path / "m.png")
-    with pytest.raises(UserError, match=r"is a picture in colour, not a mask \(white where to fill.*use another file"):
+    with pytest.raises(UserError, match=r"is a picture in colour, not a mask \(white in the hole.*use another file"):
         photos.read_mask(tmp_path / "m.png", (W, H))
     Image.fromarray(HOLE * np.uint8(255)).convert("RGB").save(tmp_path / "m.jpg", quality=40)
     assert (photos.read_mask(tmp_path / "m.jpg", (W, H)) != HOLE).sum() <= 2
@@ -160,7 +160,7 @@ def test_the_hole_from_the_photos_own_transparency(tmp_path):
     photos.write_photo(tmp_path / "o.jpg", seen, "fec_jax test")
     with pytest.raises(UserError, match="JPG holds no transparency"):
         photos.write_photo(tmp_path / "p.jpg", photo, "fec_jax test")
-    for mode, text in (("RGB", "has no transparency"), ("RGBA", "nothing to fill, no pixel is transparent")):
+    for mode, text in (("RGB", "has no transparency"), ("RGBA", "nothing to complete, no pixel is transparent")):
         Image.fromarray(photo_like()).convert(mode).save(tmp_path / "photo.png")
         with pytest.raises(UserError, match=text):
             photos.erased_hole(photos.read_photo(tmp_path / "photo.png"))

@@ -53,7 +53,7 @@ MISTAKES = [
     ({"attributes": "Smiling"}, "config.attributes is 'Smiling': it must be of type tuple"),
     (
         {"data.path": "data/faces"},
-        "config.data.path is 'data/faces', but it has no use with config.data.kind = 'drawn'",
+        "config.data.path is 'data/faces', but it has no effect with config.data.kind = 'drawn'",
     ),
     ({"loss.flip_shift_of": (("Moustache", 2.0),)}, "config.loss.flip_shift_of has 'Moustache': the attributes are"),
     ({"loss.flip_shift_of": (("Smiling", -1.0),)}, "config.loss.flip_shift_of has -1.0 for Smiling"),
@@ -84,7 +84,7 @@ def test_mistakes_are_named(changes, message):
         ({"data.alignment.eyes_middle": (0.5,)}, "config.data.alignment is 0.24 and (0.5,): eyes_apart and"),
         (
             {"data.train_size": 100},
-            "config.data.train_size is 100, but it has no use with config.data.kind = 'prepared'",
+            "config.data.train_size is 100, but it has no effect with config.data.kind = 'prepared'",
         ),
         ({"attributes": ("Smiling", "Beard")}, "data/congress64 has no attribute Beard; it has: Male, Smiling"),
     ],
@@ -102,7 +102,7 @@ def test_a_wish_for_attributes_that_are_not_there_is_named(name, value):
     """Broken: photos without attributes pay for a pass through D that teaches nothing, or a knob is dead."""
     config = with_changes({name: value}, "congress64").to_dict()
     build.networks_only(config, CONGRESS)
-    with pytest.raises(UserError, match=rf"config\.{name} is .*, but it has no use with data without"):
+    with pytest.raises(UserError, match=rf"config\.{name} is .*, but it has no effect with data without"):
         build.networks_only(config, ())
 
 

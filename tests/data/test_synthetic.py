@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fec_jax.data.synthetic.people import People
-from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces, draw
+from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces, render
 from fec_jax.types import UserError
 
 PLAIN = {"Male": 1, "Smiling": 0, "Eyeglasses": 0, "Young": 1, "Gray_Hair": 0, "No_Beard": 1, "Bald": 0}
@@ -35,7 +35,7 @@ def pooled(images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("resolution_px", [4, 8, 16, 32, 64, 128, 256])
 def test_shapes_and_range(resolution_px):
     """A resolution of the growth schedule cannot be drawn, or comes out in the wrong type, or as a flat picture."""
-    images, attrs = draw(3, np.arange(3), resolution_px)
+    images, attrs = render(3, np.arange(3), resolution_px)
     assert images.shape == (3, resolution_px, resolution_px, 3)
     assert images.dtype == np.uint8
     assert attrs.shape == (3, len(ATTRIBUTES))
@@ -45,7 +45,7 @@ def test_shapes_and_range(resolution_px):
 
 def test_largest_resolution():
     """1024 px, the paper's size, cannot be drawn, or has no more detail than 512 px."""
-    large = draw(3, [5], 1024)[0].astype(float)
+    large = render(3, [5], 1024)[0].astype(float)
     up = np.repeat(np.repeat(pooled(large), 2, axis=1), 2, axis=2)
     assert large.shape == (1, 1024, 1024, 3)
     assert np.abs(large - up).mean() > 0.15
@@ -54,25 +54,25 @@ def test_largest_resolution():
 def test_face_depends_on_seed_and_index_only():
     """A face depends on its batch, its place in it or on state: resumed runs would see other data."""
     indices = np.array([7, 0, 123456789, 7])
-    images, attrs = draw(1, indices, 64)
+    images, attrs = render(1, indices, 64)
     np.testing.assert_array_equal(images[0], images[3])
     for k, index in enumerate(indices):
-        alone, label = draw(1, [int(index)], 64)
+        alone, label = render(1, [int(index)], 64)
         np.testing.assert_array_equal(alone[0], images[k])
         np.testing.assert_array_equal(label[0], attrs[k])
-    assert np.abs(draw(2, indices, 64)[0].astype(float) - images).mean() > 10
+    assert np.abs(render(2, indices, 64)[0].astype(float) - images).mean() > 10
 
 
 def test_labels_do_not_depend_on_resolution():
     """Labels change with the resolution: the phases of one run would train on different labels."""
-    np.testing.assert_array_equal(draw(4, np.arange(50), 4)[1], draw(4, np.arange(50), 64)[1])
+    np.testing.assert_array_equal(render(4, np.arange(50), 4)[1], render(4, np.arange(50), 64)[1])
 
 
 @pytest.mark.parametrize(("small_px", "limit"), [(4, 1.1), (16, 1.1), (32, 1.1), (64, 2.0), (128, 2.0)])
 def test_small_pictures_are_averages_of_large_ones(small_px, limit):
     """Growing by a factor two shows another picture: the fade would mix two different faces (differences in 0..255)."""
     indices = np.arange(12)
-    small, large = draw(0, indices, small_px)[0].astype(float), draw(0, indices, 2 * small_px)[0]
+    small, large = render(0, indices, small_px)[0].astype(float), render(0, indices, 2 * small_px)[0]
     difference = np.abs(pooled(large) - small)
     assert difference.mean() < limit
     if small_px < 64:
@@ -93,7 +93,7 @@ def test_every_label_value_is_common():
 def test_flipped_label_changes_its_region_only(name):
     """A label is not visible inside the centre square, or flipping it changes the picture where it has no business."""
     n, px = 16, 64
-    off, on = (draw(5, np.arange(n), px, labels(n, **{name: value}))[0].astype(float) for value in (0, 1))
+    off, on = (render(5, np.arange(n), px, labels(n, **{name: value}))[0].astype(float) for value in (0, 1))
     change = np.abs(on - off).max(axis=3)
     top, bottom, left, right = (round(x * px) for x in REGIONS[name])
     outside = np.ones((px, px), bool)
@@ -108,7 +108,7 @@ def test_flipped_label_changes_its_region_only(name):
 def test_hair_labels_leave_the_middle_of_the_face(name):
     """Flipping a hair label repaints nose, cheeks or mouth."""
     px = 64
-    off, on = (draw(5, np.arange(16), px, labels(16, **{name: value}))[0] for value in (0, 1))
+    off, on = (render(5, np.arange(16), px, labels(16, **{name: value}))[0] for value in (0, 1))
     box = slice(round(0.50 * px), round(0.80 * px)), slice(round(0.36 * px), round(0.64 * px))
     np.testing.assert_array_equal(on[:, *box], off[:, *box])
 
@@ -116,15 +116,15 @@ def test_hair_labels_leave_the_middle_of_the_face(name):
 def test_given_labels_are_kept_exactly():
     """`attrs` is ignored or altered: attribute control could not be measured against it."""
     asked = np.random.default_rng(0).integers(0, 2, (20, len(ATTRIBUTES))).astype(np.uint8)
-    np.testing.assert_array_equal(draw(0, np.arange(20), 4, asked)[1], asked)
-    images, own = draw(0, np.arange(20), 16)
-    np.testing.assert_array_equal(draw(0, np.arange(20), 16, own)[0], images)
+    np.testing.assert_array_equal(render(0, np.arange(20), 4, asked)[1], asked)
+    images, own = render(0, np.arange(20), 16)
+    np.testing.assert_array_equal(render(0, np.arange(20), 16, own)[0], images)
 
 
 def test_eyes_are_where_the_alignment_puts_them():
     """Faces are not aligned like the photos: a model trained on one set would not carry over to the other."""
     n, px = 64, 128
-    mean = draw(9, np.arange(n), px, labels(n))[0].astype(float).mean(axis=(0, 3))
+    mean = render(9, np.arange(n), px, labels(n))[0].astype(float).mean(axis=(0, 3))
     for x in (0.38, 0.62):
         columns = mean[round(0.45 * px), round((x - 0.06) * px) : round((x + 0.06) * px)]  # the pupil is the darkest
         assert (np.argmin(columns) + 0.5) / px + x - 0.06 == pytest.approx(x, abs=0.016)
@@ -135,7 +135,7 @@ def test_eyes_are_where_the_alignment_puts_them():
 def test_both_eyes_have_one_colour():
     """The irises differ: faces would not show the symmetry that the completed faces are checked for."""
     n, px = 24, 256
-    images = draw(2, np.arange(n), px, labels(n))[0].astype(float)
+    images = render(2, np.arange(n), px, labels(n))[0].astype(float)
     row = slice(round(0.435 * px), round(0.475 * px))
     parts = [images[:, row, round((x - 0.03) * px) : round((x + 0.03) * px)] for x in (0.38, 0.62)]
     left, right = (part.mean(axis=(1, 2)) / part.mean(axis=(1, 2, 3))[:, None] for part in parts)
@@ -157,16 +157,16 @@ def test_both_eyes_have_one_colour():
 def test_bad_arguments_are_named(arguments, says):
     """A wrong argument ends in a traceback from deep inside, or in a silent wrong picture."""
     with pytest.raises(UserError, match=says):
-        draw(*arguments)
+        render(*arguments)
 
 
 def test_drawing_is_fast():
     """Drawing slows training down: 64 px faces come at under 100 per second of one core (several hundred are usual)."""
-    draw(0, np.arange(2), 64)
+    render(0, np.arange(2), 64)
     took = []
     for k in range(3):
         start = time.thread_time()
-        draw(0, np.arange(64 * k, 64 * k + 64), 64)
+        render(0, np.arange(64 * k, 64 * k + 64), 64)
         took.append(time.thread_time() - start)
     assert 64 / min(took) > 100
 
@@ -175,7 +175,7 @@ def test_source_is_a_source():
     """The drawn faces cannot stand in for a photo data set."""
     source = SyntheticFaces(10, 16, seed=4)
     images, attrs = source.load([3, 9, 3])
-    expected = draw(4, [3, 9, 3], 16)
+    expected = render(4, [3, 9, 3], 16)
     np.testing.assert_array_equal(images, expected[0])
     np.testing.assert_array_equal(attrs, expected[1])
     assert (source.name, len(source), source.resolution_px) == ("drawn_faces", 10, 16)
@@ -219,7 +219,7 @@ def test_source_travels_to_worker_processes():
 
 def test_load_from_many_threads():
     """Threads of the input pipeline read half-drawn pictures."""
-    source, expected = SyntheticFaces(64, 16), draw(0, np.arange(64), 16)[0]
+    source, expected = SyntheticFaces(64, 16), render(0, np.arange(64), 16)[0]
     wrong: list[int] = []
 
     def read(k: int) -> None:

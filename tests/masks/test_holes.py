@@ -112,7 +112,7 @@ def test_feathering_by_hand_on_a_straight_seam(width):
 
 
 def test_feathering_stays_inside_any_hole():
-    """Broken: something of what a wish asks for is asked of the context."""
+    """Broken: the shift of a flipped attribute reaches into the context."""
     mask = MaskSampler()(jax.random.split(jax.random.key(0), 16), 32)
     soft = np.asarray(holes.feathered(mask, 2))
     assert (soft <= np.asarray(mask)).all()

@@ -1,4 +1,4 @@
-"""A few labelled photos as a data source, and a classifier that judges by one pixel, for the tests of evaluation."""
+"""A few labelled photos as a data source, and a classifier that sees one pixel, for the tests of evaluation."""
 
 from dataclasses import dataclass
 

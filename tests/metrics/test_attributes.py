@@ -66,7 +66,7 @@ def test_the_same_every_time(monkeypatch):
 
 
 def test_the_sha256_is_of_everything():
-    """Broken: reports cannot tell whether the same classifier judged."""
+    """Broken: reports cannot tell whether the same classifier was used."""
     one = Classifier("alex", ("Bald",), np.ones((3, 1), np.float32), np.zeros(1, np.float32))
     others = [
         Classifier("vgg16", ("Bald",), one.weights, one.bias),
@@ -89,7 +89,7 @@ def test_mirrored_photos_count(monkeypatch):
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_too_few_of_a_kind(value):
-    """Broken: a classifier that has seen four smiles judges smiles."""
+    """Broken: a classifier fitted to four smiles is used for smiles."""
     photos, labels = np.zeros((20, 16, 16, 3), np.uint8), np.zeros((20, 2), np.uint8)
     labels[:10, 0], labels[:, 1] = 1, 1 - value
     labels[: attributes.FEWEST_OF_A_KIND - 1, 1] = value

@@ -134,7 +134,7 @@ def test_pca_minimises_what_it_says():
     rows = np.concatenate([seen.T / np.sqrt(pca.noise), np.diag(1 / np.sqrt(pca.variances))])
     scores = np.linalg.lstsq(rows, np.concatenate([known / np.sqrt(pca.noise), np.zeros(6)]), rcond=None)[0]
     expected = pca.mean[hole] + (scores @ inside).reshape(-1, 3)
-    np.testing.assert_allclose(pca.fills(REAL[:1], hole, [pca.noise])[0][0], expected, atol=1e-2)
+    np.testing.assert_allclose(pca.estimates(REAL[:1], hole, [pca.noise])[0][0], expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("count", [1, 2, 9, 10])

@@ -67,16 +67,16 @@ def test_real_is_perfect_and_the_ceiling(rows):
     assert "flip_change/Smiling" not in found
 
 
-def test_baselines_are_not_judged_by_the_classifier(rows):
+def test_baselines_are_not_classified(rows):
     """Broken: minutes are spent on what nobody asks a baseline."""
     assert not any("attribute" in name for name in rows[0]["mean_face"]["center"])
 
 
-def test_what_is_granted_is_a_real_face_with_the_wish():
-    """Broken: the ceiling of flips is of faces that lack what was asked for, or not of the most fitting one.
+def test_granted_is_a_real_face_with_the_wanted_value():
+    """Broken: the ceiling of flips is of faces that lack the wanted value, or not of the nearest one.
 
-    Of two faces red in the middle, one fits the context; a wish for no red gets the only black one. The second
-    attribute, green, is none of a real face's: the classifier never sees it granted.
+    Of two faces red in the middle, one fits the context; if no red is wanted, the only black one is taken. The second
+    attribute, green, is none of a real face's: the classifier never sees it.
     """
     faces = np.zeros((3, 16, 16, 3), np.uint8)
     faces[:2, 8, 8, 0] = 255, 200

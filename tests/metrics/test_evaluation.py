@@ -54,8 +54,8 @@ def test_the_photo_itself(test_photos, center, monkeypatch):
     assert found["attribute_kept_pixel/mean"] == pytest.approx(ceiling.mean())
 
 
-def test_wishes_granted(test_photos, center):
-    """Broken: another attribute is flipped than the one judged, or flips are judged by what was there before."""
+def test_edits_succeed(test_photos, center):
+    """Broken: another attribute is flipped than the one classified, or flips are compared with the old label."""
     bench = Bench(test_photos, N, JUDGES)
     found = means(figures(bench, measure(bench, obliging, center)))
     for name in ("Eyeglasses", "Smiling", "mean"):
@@ -66,22 +66,22 @@ def test_wishes_granted(test_photos, center):
     assert found["unflipped_change_pixel/Smiling"] == pytest.approx(changed[:, 1].mean())
 
 
-@pytest.mark.parametrize("wishes", ["flipped", "ignored"])
-def test_wishes_ignored(test_photos, center, wishes):
+@pytest.mark.parametrize("edits", ["flipped", "ignored"])
+def test_edits_ignored(test_photos, center, edits):
     """Broken: who does not listen looks as if it did; or the short cut for such subjects gives other figures."""
-    red = subjects.ignoring_wishes(lambda real, mask: np.where(mask > 0.5, np.uint8([255, 0, 0]), real))
+    red = subjects.ignoring_attributes(lambda real, mask: np.where(mask > 0.5, np.uint8([255, 0, 0]), real))
     bench = Bench(test_photos, N, JUDGES)
-    found = means(figures(bench, measure(bench, red, center, wishes)))
+    found = means(figures(bench, measure(bench, red, center, edits)))
     for name, column in zip(("Eyeglasses", "Smiling"), test_photos.attrs.T == [[1], [0]], strict=True):
         assert found[f"attribute_kept_pixel/{name}"] == pytest.approx(column.mean())
         assert found[f"attribute_flipped_pixel/{name}"] == pytest.approx(1 - column.mean())
     assert found.get("flip_change/mean", 0) == 0
 
 
-def test_unjudged(test_photos, center):
+def test_unclassified(test_photos, center):
     """Broken: the classifier, the dearest part of all, is asked about baselines."""
     bench = Bench(test_photos, N, JUDGES)
-    found = figures(bench, measure(bench, subjects.itself, center, "unjudged"))
+    found = figures(bench, measure(bench, subjects.itself, center, "unclassified"))
     assert not any("attribute" in name for name in found)
     assert "fd_colour" in found
 

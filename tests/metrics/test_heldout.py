@@ -75,14 +75,14 @@ def read(x):
 
 
 def test_an_obedient_generator_is_always_right():
-    """Broken: wishes are not passed on, or compared with the labels instead of the wish."""
+    """Broken: wanted attributes are not passed on, or compared with the labels."""
     figures = heldout.attribute_figures(obedient, read, PHOTOS, LABELS, NAMES, batch=2)
     for kind in ("flipped_center", "flipped_wide", "kept_center", "kept_wide"):
         assert [figures[f"attr_{kind}/{name}"] for name in (*NAMES, "mean")] == [1, 1, 1]
 
 
 def test_a_generator_that_does_not_listen():
-    """Broken: a generator that ignores wishes looks as if it granted them."""
+    """Broken: a generator that ignores attributes has a high edit success rate."""
 
     def deaf(masked, mask, attrs):
         return obedient(masked, mask, jnp.asarray(LABELS, jnp.float32))
@@ -93,7 +93,7 @@ def test_a_generator_that_does_not_listen():
 
 
 def test_each_attribute_is_flipped_alone():
-    """Broken: one attribute's success is counted for another: this generator grants the first wish only."""
+    """Broken: one attribute's success is counted for another: this generator edits the first attribute only."""
 
     def half(masked, mask, attrs):
         return obedient(masked, mask, attrs.at[:, 1].set(jnp.asarray(LABELS[:, 1], jnp.float32)))
@@ -102,7 +102,7 @@ def test_each_attribute_is_flipped_alone():
     assert [figures[f"attr_flipped_center/{name}"] for name in (*NAMES, "mean")] == [1, 0, 0.5]
 
 
-def test_wishes_differ_from_the_labels_in_one_attribute():
+def test_edits_differ_from_the_labels_in_one_attribute():
     """Broken: several attributes are asked for at once, and none is measured by itself."""
     asked = []
 

@@ -150,7 +150,7 @@ def test_markdown_for_people():
     assert FACTS["hash"] in text
     assert "| **this network** | 21.12 | 0.0500 | 0.0412 | - | 0.0100 |" in text
     assert "| real_halves |" in text
-    assert "Flips judged under the masks `center`" in text
+    assert "Edit success under the masks `center`" in text
     assert text.index("By AlexNet, independent: yes") < text.index("By VGG16, independent: no")
     assert "| Smiling | - | 10 | 70 | 88 | 90 |" in text
     assert "| Smiling | - | - | - | - | 90 |" in text

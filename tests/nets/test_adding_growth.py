@@ -66,8 +66,8 @@ def test_new_layers_join(px):
 
 
 @pytest.mark.parametrize("px", SIZES)
-def test_silent_layers_learn(px):
-    """Broken: what starts with zeros has no gradient, and stays silent for ever."""
+def test_zero_initialised_layers_learn(px):
+    """Broken: zero-initialised layers have no gradient, and stay 0 for ever."""
     x, mask, attrs = inputs_at(px)
 
     def g_loss(params):

@@ -113,7 +113,7 @@ def test_a_smaller_discriminator_is_a_part_of_a_larger_one():
         np.testing.assert_array_equal(value, large[name], err_msg=name)
 
 
-def test_examples_are_judged_one_by_one():
+def test_examples_do_not_mix():
     """Broken: D judges a batch as a whole; the gradient penalty and the pairing with G's batch would be wrong."""
     x = photos(8)
     both, other = run(8, params_of(), x, 1.0), run(8, params_of(), x.at[1].set(0.3), 1.0)

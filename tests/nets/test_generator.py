@@ -150,7 +150,7 @@ def test_a_smaller_generator_is_a_part_of_a_larger_one():
 
 
 @pytest.mark.parametrize("skip", SKIPS)
-def test_photo_mask_and_wishes_all_matter(skip):
+def test_photo_mask_and_attributes_all_matter(skip):
     """Broken: the attributes, the mask or the photo do not reach the completion."""
     params, (masked, mask, attrs) = params_of(skip), inputs_at(8)
     image = run(skip, 8, params, (masked, mask, attrs), 1.0)

@@ -93,7 +93,7 @@ def clock_at(alpha=1.0, stream=0):
 
 
 @flax.struct.dataclass
-class Weights(steps.Given):
+class Weights(steps.Constants):
     """What a step is given, and the weights of its losses."""
 
     lambdas: dict | None = None
@@ -140,7 +140,7 @@ def part(function, recipe):
         call = functools.partial(function, dialled(recipe, lambdas), 4, parallel.AXIS, *args)
         return jax.tree.map(lambda x: x[0], jax.vmap(lambda _: call(), axis_name=parallel.AXIS)(jnp.zeros(1)))
 
-    return jax.jit(first, compiler_options=xla_options.hasty())
+    return jax.jit(first, compiler_options=xla_options.unoptimised())
 
 
 def examples_by_hand(flipped=(True, False, True, False), resolution_px=4):

@@ -30,14 +30,14 @@ def batch(nimg):
 
 def go(state, nimg, mesh, mode, count, figures):
     """Takes `count` steps in the middle of the fade; appends their figures."""
-    state, given = parallel.place(state, mesh), parallel.replicate(RUN.given(), mesh)
+    state, constants = parallel.place(state, mesh), parallel.replicate(RUN.constants(), mesh)
     compiled = None
     for _ in range(count):
         moment = RUN.at(nimg)
         numbers = np.float32(moment.alpha), np.float32(moment.lr), np.int32(nimg)
         alpha, lr, stream, seed = parallel.replicate((*numbers, SEED), mesh)
         clock = steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=seed)
-        args = parallel.to_devices(batch(nimg), mesh), clock, given
+        args = parallel.to_devices(batch(nimg), mesh), clock, constants
         if compiled is None:
             step = functools.partial(steps.train_step, RUN.recipe, 8, parallel.AXIS)
             compiled = parallel.compile_step(step, mesh, mode, (state, *args))

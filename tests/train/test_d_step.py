@@ -34,7 +34,7 @@ def test_d_learns_from_the_remembered_image():
 
 
 def test_d_learns_the_attributes_of_photos():
-    """Broken: D learns attributes from completions, or from what was asked for, and G can talk it into anything."""
+    """Broken: D learns attributes from completions, or from the wanted attributes, and G can fool it."""
     ex = examples_by_hand()
     _, metrics = d_step(RECIPE, fake_at(), history.empty(B, 0, 4))
     logits = RECIPE.discriminator.apply({"params": start().d_params}, ex.real, 1.0, resolution_px=4)[1]

@@ -25,7 +25,7 @@ def flips(keep_probability=0.5, most=1):
     return np.asarray(attrs), np.asarray(wanted)
 
 
-def test_half_of_the_wishes_differ():
+def test_half_of_the_examples_are_edited():
     """Broken: the labels are kept always or never; the paper keeps them with probability 0.5."""
     attrs, wanted = flips()
     assert (attrs != wanted).any(axis=1).mean() == pytest.approx(0.5, abs=4 * 0.5 / N**0.5)
@@ -44,7 +44,7 @@ def test_a_differing_wish_differs_in_one_attribute():
     assert set(np.unique(wanted)) == {0.0, 1.0}
 
 
-def test_up_to_so_many_wishes_differ_every_number_as_often():
+def test_up_to_so_many_attributes_are_flipped_every_number_as_often():
     """Broken: the knob is dead, keeps less than it should, or prefers few flips."""
     attrs, wanted = flips(0.25, most=3)
     share = np.bincount((attrs != wanted).sum(axis=1), minlength=6) / N

@@ -41,11 +41,11 @@ def steps(monkeypatch):
             COMPILED[key] = compile_step(function, mesh, mode, args)
         step = COMPILED[key]
 
-        def call(state, batch, clock, given):
+        def call(state, batch, clock, constants):
             with jax.transfer_guard("allow"):
                 stream, nimg = int(clock.stream), int(state.nimg)
                 watched.taken.append((nimg, stream))
-                state, metrics = step(state, batch, clock, given)
+                state, metrics = step(state, batch, clock, constants)
                 if watched.spoil(stream, nimg):
                     state = state.replace(g_params=jax.tree.map(lambda x: x * jnp.nan, state.g_params))
                     metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, sound=jnp.zeros((), bool))

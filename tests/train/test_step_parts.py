@@ -32,8 +32,8 @@ from fec_jax.weights import published
 
 
 def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS, number=0, directions=None):
-    given = steps.Given(vgg(), directions)
-    arguments = start().d_params, ex, fake, STREAM, clock_at(), given, jnp.int32(number)
+    constants = steps.Constants(vgg(), directions)
+    arguments = start().d_params, ex, fake, STREAM, clock_at(), constants, jnp.int32(number)
     return part(steps.g_losses, recipe)(lambdas, *arguments)
 
 
@@ -55,7 +55,7 @@ def test_rec_on_flipped_1_draws_every_hole_to_the_photo(term):
 @pytest.mark.parametrize("term", ["rec", "feat"])
 @pytest.mark.parametrize("weight", [0.0, 0.25])
 def test_rec_on_flipped_weighs_the_hole_of_flipped_examples_only(term, weight):
-    """Broken: a wish is punished for contradicting the photo, or examples without one learn less in the hole."""
+    """Broken: flipped examples are pulled towards the photo, or the others learn less in the hole."""
     recipe = dataclasses.replace(RECIPE, rec_on_flipped=weight)
     lambdas = only(**{term: 1.0})
     whole, as_whole = by_place(g_losses(examples_by_hand(), fake_at(), lambdas=lambdas)[0])
@@ -66,7 +66,7 @@ def test_rec_on_flipped_weighs_the_hole_of_flipped_examples_only(term, weight):
 
 @pytest.mark.parametrize("size_px", [2, 4, 8])
 def test_flip_shift_asks_for_the_photo_moved_along_the_direction(size_px):
-    """Broken: a wish is not asked for, is asked for where there is no hole or nobody wished, or the wrong way round."""
+    """Broken: a flipped example's target is not shifted, or outside the hole, or without a flip, or the wrong way."""
     directions = jnp.stack([jnp.full((size_px, size_px, 3), 0.05), jnp.full((size_px, size_px, 3), 9.0)])
     ex = examples_by_hand()
     ex = dataclasses.replace(ex, real=0.5 * ex.real)
@@ -91,7 +91,7 @@ def test_every_attribute_may_have_its_own_shift():
 
 
 def test_what_flip_shift_asks_for_fades_in_from_the_rim():
-    """Broken: G is taught to draw the edge of the hole around a wish."""
+    """Broken: G is taught to show the edge of the hole around an edit."""
     px = 64
     ex = examples_by_hand((True,) * 4, px)
     ex = dataclasses.replace(ex, real=0 * ex.real)
@@ -176,7 +176,7 @@ def test_what_d_sees():
     np.testing.assert_array_equal(steps.shown_to_d(completed, ex, fake), holes.paste(fake, ex.real, ex.mask))
     hole, context = by_place(g_losses(ex, fake, completed, only(adv=1.0, attr=1.0))[0])
     assert (hole > 0).all()
-    assert not context.any(), "G is judged by what D sees of it"
+    assert not context.any(), "G's loss depends on what D sees of it only"
 
 
 def test_what_the_feature_loss_sees():

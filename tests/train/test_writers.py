@@ -86,7 +86,7 @@ def test_events_are_written(metrics, tmp_path):
 
 
 def test_grid_is_a_readable_picture(tmp_path):
-    """Broken: a run cannot be judged by looking at it: tiles lie elsewhere, are smoothed, or the file is cut off."""
+    """Broken: a run cannot be assessed by inspection: tiles lie elsewhere, are smoothed, or the file is cut off."""
     rows = np.zeros((2, 3, 4, 4, 3), np.uint8)
     rows[1, 2, 0, 0] = 200, 0, 0
     writers.write_grid(tmp_path / "grids/x.png", rows, ["real", "masked", "completed"], tile_px=64)

@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Viewer, "grid", lambda *_: None)
         patch.setattr(Viewer, "figures", lambda *_: {})
-        patch.setattr(loop, "report", lambda *_, **__: None)
+        patch.setattr(loop, "print_figures", lambda *_, **__: None)
         loop.train(run, workdir)
     return workdir
 

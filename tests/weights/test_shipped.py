@@ -64,7 +64,7 @@ def test_they_fill_a_hole_with_a_face(completer):
     assert filled > plain + 1.5
 
 
-def test_wishes_change_the_face_where_they_should(completer):
+def test_edits_change_the_face_where_they_should(completer):
     """Broken: the weights ignore what is asked for. Glasses are asked for: the band of the eyes changes most."""
     photo = card.astronaut(64)
     without, glasses = (

@@ -1,4 +1,4 @@
-"""The pass over all photos: decode once, write every resolution, shard by shard, so that a killed run can go on.
+"""The pass over all photos: decode once, write every resolution, shard by shard, so that a killed run can resume.
 
 Everything is written under `OUT/.partial`; a note in `.partial/done` says that a shard is whole at every resolution,
 and a resolution moves to its place only when all of its shards and TFDS's description are there.
@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fec_jax.data.builders import records
-from fec_jax.data.builders.listing import Listing, Photo
+from fec_jax.data.builders.listing import Crop, Listing, Photo
 from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
 from fec_jax.io.atomic import write_whole
 from fec_jax.io.names import shown
@@ -73,7 +75,7 @@ def sweep(root: Path) -> None:
         wanted = json.loads((partial / "plan.json").read_text())["resolutions"]
         whole = set(wanted) <= set(records.resolutions_in(root))
     except (OSError, ValueError, KeyError, TypeError):
-        whole = True  # without its plan no run can go on with it
+        whole = True  # without its plan no run can resume it
     if whole:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -118,7 +120,7 @@ def write_all(
                     result.resumed += len(photos)
                     bar.advance(task, len(photos))
                 else:
-                    encoded = _encode_all(photos, pending, largest_px, pool, workers)
+                    encoded = _encode_all(photos, pending, largest_px, pool, workers, listing.crop)
                     written = _write_shard(encoded, paths, len(listing.attribute_names), lambda: bar.advance(task))
                     write_json(note, written)
                 _add_shard(result, split, photos, pending, written)
@@ -149,7 +151,12 @@ def _add_shard(
 
 
 def _encode_all(
-    photos: Sequence[Photo], resolutions: Sequence[int], largest_px: int, pool: ThreadPoolExecutor, workers: int
+    photos: Sequence[Photo],
+    resolutions: Sequence[int],
+    largest_px: int,
+    pool: ThreadPoolExecutor,
+    workers: int,
+    crop: Crop | None,
 ) -> Iterator[tuple[Photo, dict[int, bytes] | PictureError]]:
     """Decodes and shrinks photos in threads, a few ahead of the writer, and gives them back in order."""
     ahead: deque[tuple[Photo, Future[dict[int, bytes] | PictureError]]] = deque()
@@ -157,7 +164,7 @@ def _encode_all(
     try:
         while True:
             while len(ahead) < 2 * workers and (photo := next(waiting, None)) is not None:
-                ahead.append((photo, pool.submit(_encode, photo, resolutions, largest_px)))
+                ahead.append((photo, pool.submit(_encode, photo, resolutions, largest_px, crop)))
             if not ahead:
                 return
             photo, future = ahead.popleft()
@@ -167,12 +174,14 @@ def _encode_all(
             future.cancel()
 
 
-def _encode(photo: Photo, resolutions: Sequence[int], largest_px: int) -> dict[int, bytes] | PictureError:
+def _encode(
+    photo: Photo, resolutions: Sequence[int], largest_px: int, crop: Crop | None
+) -> dict[int, bytes] | PictureError:
     try:
-        content = photo.content if isinstance(photo.content, Path) else photo.content()
-        image = square(open_photo(content))
+        image = open_photo(photo.content if isinstance(photo.content, Path) else photo.content())
+        image = square(image) if crop is None else Image.fromarray(crop(np.asarray(image), largest_px))
         if image.width < largest_px:  # left out at every resolution, so that record i stays the same photo in all
-            raise PictureError(f"its square has {image.width} px, fewer than the {largest_px} px asked for")
+            raise PictureError(f"its square has {image.width} px, fewer than the {largest_px} px needed")
         return {px: to_png(shrink(image, px)) for px in resolutions}
     except PictureError as error:
         return error

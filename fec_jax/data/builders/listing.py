@@ -1,14 +1,19 @@
-"""What a builder finds in the user's folder: the photos, their labels and splits, before any picture is opened."""
+"""Listings: the photos of a folder with their labels and splits, before any picture is opened."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
 
 from fec_jax.data.attributes import AttributeTable, select
 from fec_jax.data.builders.scan import Found
 from fec_jax.io.names import shown
 
+Crop = Callable[[UInt8[np.ndarray, "h w 3"], int], UInt8[np.ndarray, "s s 3"]]
 TEST_SHARE = 0.12
 VALIDATION_SHARE = 0.08
 
@@ -37,6 +42,8 @@ class Listing:
 
     What is left out of `photos`: `unlabelled`, names of photos without a row in the table; `absent_photos`, rows of the
     table without a photo; `skipped`, (name, reason) of whatever else lies in the folder.
+
+    `crop` makes a square of a photo, of so many px; None: the largest centred one is taken.
     """
 
     kind: str
@@ -49,6 +56,7 @@ class Listing:
     unlabelled: tuple[str, ...] = ()
     absent_photos: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    crop: Crop | None = None
 
     def keep(self, names: Sequence[str]) -> "Listing":
         """The same photos with these attributes only, in this order. `UserError` names attributes that do not exist."""
@@ -57,8 +65,9 @@ class Listing:
         return replace(self, photos=photos, attribute_names=tuple(names))
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, splits, labels and file sizes: two listings with the same one give the same records."""
-        digest = hashlib.sha256("\t".join(("records 1", *self.attribute_names)).encode())
+        """SHA-256 over ids, splits, labels, file sizes and whether cropped: with an equal one, records are equal."""
+        kind = "records 1" if self.crop is None else "records 1 cropped"
+        digest = hashlib.sha256("\t".join((kind, *self.attribute_names)).encode())
         for photo in sorted(self.photos, key=lambda p: p.id):
             digest.update(f"\n{photo.id}\t{photo.split}\t{photo.attrs}\t{_size(photo)}".encode())
         return digest.hexdigest()
@@ -107,7 +116,7 @@ def hash_splits(table: AttributeTable) -> tuple[str, ...]:
     return tuple(hash_split(person or name) for name, person in zip(table.ids, people, strict=True))
 
 
-def join(found: Found, table: AttributeTable, splits: Sequence[str], **about: str) -> Listing:
+def join(found: Found, table: AttributeTable, splits: Sequence[str], **about: Any) -> Listing:
     """The listing of the photos that have a row in the table; `splits[i]` is that of row i, `about` the description."""
     people = table.people or ("",) * len(table.ids)
     photos = tuple(

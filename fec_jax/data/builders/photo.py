@@ -32,12 +32,12 @@ def open_photo(content: Path | bytes) -> Image.Image:
         return Image.fromarray(seen(plain(image)))
     except PictureError:
         raise
-    except Exception as error:  # one photo of a kind that nobody foresaw must not stop the preparation of all
+    except Exception as error:  # one unforeseen kind of photo must not stop the preparation of all
         raise PictureError(f"cannot be converted to sRGB: {one_line(error)}") from None
 
 
 def square(image: Image.Image) -> Image.Image:
-    """The largest centred square (178 x 218 -> 178 x 178): no pixel is moved or invented."""
+    """The largest centred square (178 x 218 -> 178 x 178): no pixel is moved or interpolated."""
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
@@ -51,7 +51,7 @@ def shrink(image: Image.Image, resolution_px: int) -> UInt8[np.ndarray, "{resolu
     """
     side = image.width
     if side < resolution_px:
-        raise PictureError(f"its square has {side} px, fewer than the {resolution_px} px asked for")
+        raise PictureError(f"its square has {side} px, fewer than the {resolution_px} px needed")
     if side % resolution_px == 0:
         small = image.reduce(side // resolution_px) if side > resolution_px else image
     else:

@@ -88,7 +88,7 @@ class ShardWriter:
 
     def abandon(self) -> None:
         """Closes and removes the unfinished file."""
-        with contextlib.suppress(RuntimeError):  # what cannot be written to the end is not wanted any more
+        with contextlib.suppress(RuntimeError):  # an unfinished file is not kept
             self._writer.close()
         self._temporary.unlink(missing_ok=True)
 

@@ -1,1 +1,1 @@
-"""The parts of a drawn face; `fec_jax.data.synthetic` puts them together."""
+"""Synthetic faces: the parts of a face; `source` puts them together."""

@@ -1,6 +1,6 @@
-"""Who is drawn: labels and random traits, each a pure function of (seed, index, name of the trait).
+"""The people of synthetic faces: labels and random traits, each a pure function of (seed, index, name of the trait).
 
-A trait never depends on the labels, on the other traits, on the batch or on the resolution. So a person drawn with
+A trait never depends on the labels, on the other traits, on the batch or on the resolution. So a person rendered with
 another label is the same person, and a new trait changes no other one.
 """
 
@@ -29,7 +29,7 @@ def _scramble(x: np.ndarray) -> np.ndarray:
 class People:
     """`n` people, one for each of `indices` (integers >= 0), under one integer `seed`.
 
-    `attrs` (uint8 [n, 7], order of `ATTRIBUTES`) replaces the labels that would be drawn; nothing else changes.
+    `attrs` (uint8 [n, 7], order of `ATTRIBUTES`) replaces the sampled labels; nothing else changes.
     Traits come as float32 [n, 1, 1] and colours as float32 [n, 3, 1, 1], ready to meet planes of pixels.
     Raises UserError for labels of the wrong shape or with values other than 0 and 1.
     """
@@ -37,14 +37,14 @@ class People:
     def __init__(self, seed: int, indices: np.ndarray, attrs: np.ndarray | None = None):
         indices = np.asarray(indices)
         if indices.ndim != 1 or not np.issubdtype(indices.dtype, np.integer) or (indices.size and indices.min() < 0):
-            raise UserError(f"drawn faces: indices must be a list of whole numbers >= 0, got {indices!r:.80}")
+            raise UserError(f"synthetic faces: indices must be a list of whole numbers >= 0, got {indices!r:.80}")
         self.n = len(indices)
         key = np.full(1, seed % 2**64, np.uint64)
         self._key = _scramble(_scramble(key + _GOLDEN) + (indices.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
         self.attrs = self._labels() if attrs is None else np.asarray(attrs)
         if self.attrs.shape != (self.n, len(ATTRIBUTES)) or not np.isin(self.attrs, (0, 1)).all():
             raise UserError(
-                f"drawn faces: attrs must be 0 or 1 of shape {(self.n, len(ATTRIBUTES))}, order {ATTRIBUTES}"
+                f"synthetic faces: attrs must be 0 or 1 of shape {(self.n, len(ATTRIBUTES))}, order {ATTRIBUTES}"
             )
         self.attrs = self.attrs.astype(np.uint8)
 

@@ -1,9 +1,9 @@
-"""Drawn faces: an unlimited set of labelled faces from nothing but numbers, the embedded default data set.
+"""Synthetic faces: an unlimited set of labelled, procedurally rendered faces, the built-in default data set.
 
-A face is drawn from soft-edged shapes, a relief of the head under one light, and streaks and noise for hair and skin.
+A face consists of soft-edged shapes, a relief of the head under one light, and streaks and noise for hair and skin.
 It is laid out like aligned photos: eyes level, 0.24 of the width apart, at 0.45 of the height; chin at 0.82 to 0.88.
 Every random choice is a function of (seed, index) alone. The seven labels are exact (their frequencies are in
-`drawn/people.py`), and each shows inside the centre square 0.25..0.75 too: frames; teeth and cheeks; bags and lines;
+`people.py`), and each shows inside the centre square 0.25..0.75 too: frames; teeth and cheeks; bags and lines;
 beard; brows, lips and make-up; hairline; the colour of brows and hair.
 """
 
@@ -19,17 +19,17 @@ from fec_jax.data.synthetic.head import Head
 from fec_jax.data.synthetic.people import ATTRIBUTES, People
 from fec_jax.types import UserError
 
-__all__ = ["ATTRIBUTES", "SyntheticFaces", "draw"]
+__all__ = ["ATTRIBUTES", "SyntheticFaces", "render"]
 
 _MIN_PX, _MAX_PX = 4, 1024
-_DRAWN_PX = 64  # smaller pictures are averages of this size: exactly what pooling gives
+_RENDERED_PX = 64  # smaller pictures are averages of this size: exactly what pooling gives
 _PIXELS_AT_ONCE = 1 << 16  # planes of this many pixels stay in the processor's cache
 _TEST_STREAM = 1 << 40  # test faces have indices from here on; training faces lie below
 _CACHE_BYTES = 256 << 20
 
 
 def _render(people: People, resolution_px: int) -> UInt8[np.ndarray, "n r r 3"]:
-    size = max(resolution_px, _DRAWN_PX)
+    size = max(resolution_px, _RENDERED_PX)
     canvas = Canvas(people, size)
     scene.background(people, canvas)
     head = Head(people, canvas)
@@ -55,24 +55,24 @@ def _render(people: People, resolution_px: int) -> UInt8[np.ndarray, "n r r 3"]:
     return np.ascontiguousarray(np.rint(rgb * 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
 
-def draw(
+def render(
     seed: int,
     indices: np.ndarray | Sequence[int],
     resolution_px: int,
     attrs: UInt8[np.ndarray, "n a"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "n r r 3"], UInt8[np.ndarray, "n a"]]:
-    """Draws the faces `indices` (>= 0) of the endless series `seed`: images in 0..255, labels in order `ATTRIBUTES`.
+    """Renders the faces `indices` (>= 0) of the endless series `seed`: images in 0..255, labels in order `ATTRIBUTES`.
 
     A face depends on (seed, index) only, not on its neighbours or the resolution: below 64 px the picture is the exact
     average of the 64 px one; above, edges and texture are band-limited to a pixel, so that averaging a larger picture
     gives nearly the smaller one. `attrs` replaces the labels: the same person with, say, another `Smiling`, and only
-    what that label is about changes.
+    what shows that label changes.
     Raises UserError for a resolution that is not a power of two from 4 to 1024, and for bad indices or labels.
     """
     _check_resolution(resolution_px)
     people = People(seed, np.asarray(indices, dtype=np.int64), attrs)
     images = np.empty((people.n, resolution_px, resolution_px, 3), np.uint8)
-    at_once = max(1, _PIXELS_AT_ONCE // max(resolution_px, _DRAWN_PX) ** 2)
+    at_once = max(1, _PIXELS_AT_ONCE // max(resolution_px, _RENDERED_PX) ** 2)
     for i in range(0, people.n, at_once):
         images[i : i + at_once] = _render(people[i : i + at_once], resolution_px)
     return images, people.attrs
@@ -80,13 +80,15 @@ def draw(
 
 def _check_resolution(resolution_px: int) -> None:
     if not _MIN_PX <= resolution_px <= _MAX_PX or resolution_px & (resolution_px - 1):
-        raise UserError(f"drawn faces: resolution {resolution_px} px is not a power of two from {_MIN_PX} to {_MAX_PX}")
+        raise UserError(
+            f"synthetic faces: resolution {resolution_px} px is not a power of two from {_MIN_PX} to {_MAX_PX}"
+        )
 
 
 class SyntheticFaces:
-    """A data source of `size` drawn faces. `split` "train" and "test" show different people, for any sizes.
+    """A data source of `size` synthetic faces. `split` "train" and "test" show different people, for any sizes.
 
-    Faces are drawn when first asked for, and kept where all of them fit into 256 MiB. Safe to use from several threads.
+    Faces are rendered when first read, and kept where all of them fit into 256 MiB. Safe to use from several threads.
     Raises UserError for a bad size, resolution or split.
     """
 
@@ -97,9 +99,9 @@ class SyntheticFaces:
     def __init__(self, size: int, resolution_px: int, seed: int = 0, split: str = "train"):
         _check_resolution(resolution_px)
         if not 0 < size <= _TEST_STREAM:
-            raise UserError(f"drawn faces: size must be from 1 to 2^40, got {size}")
+            raise UserError(f"synthetic faces: size must be from 1 to 2^40, got {size}")
         if split not in ("train", "test"):
-            raise UserError(f'drawn faces: split must be "train" or "test", got {split!r}')
+            raise UserError(f'synthetic faces: split must be "train" or "test", got {split!r}')
         self.size, self.resolution_px, self.seed, self.split = size, resolution_px, seed, split
         self._first = _TEST_STREAM if split == "test" else 0
         self._lock = threading.Lock()
@@ -107,14 +109,14 @@ class SyntheticFaces:
         if size * resolution_px**2 * 3 <= _CACHE_BYTES:
             self._images = np.zeros((size, resolution_px, resolution_px, 3), np.uint8)
             self._attrs = np.zeros((size, len(ATTRIBUTES)), np.uint8)
-            self._drawn = np.zeros(size, bool)
+            self._rendered = np.zeros(size, bool)
 
     def __repr__(self) -> str:
         """The same in every process: an input pipeline compares it to see whether a saved position still fits."""
         return f"SyntheticFaces({self.size}, {self.resolution_px}, seed={self.seed}, split={self.split!r})"
 
     def __reduce__(self) -> tuple[type, tuple[int, int, int, str]]:
-        """Worker processes get an empty copy: locks cannot travel, and drawing is cheaper than sending pixels."""
+        """Worker processes get an empty copy: locks cannot be pickled, and rendering is cheaper than sending pixels."""
         return type(self), (self.size, self.resolution_px, self.seed, self.split)
 
     def __len__(self) -> int:
@@ -126,14 +128,14 @@ class SyntheticFaces:
         """Images [n, r, r, 3] in 0..255 and labels [n, 7] of `indices`, each in 0..size-1 (else IndexError)."""
         at = np.asarray(indices, dtype=np.int64)
         if at.size and not (at.min() >= 0 and at.max() < self.size):
-            raise IndexError(f"drawn faces: index outside 0..{self.size - 1}")
+            raise IndexError(f"synthetic faces: index outside 0..{self.size - 1}")
         if self._images is None:
-            return draw(self.seed, at + self._first, self.resolution_px)
-        new = np.unique(at[~self._drawn[at]])
+            return render(self.seed, at + self._first, self.resolution_px)
+        new = np.unique(at[~self._rendered[at]])
         if new.size:
-            # Two threads may draw the same face; they write the same pixels. The flag follows the pixels.
-            images, attrs = draw(self.seed, new + self._first, self.resolution_px)
+            # Two threads may render the same face; they write the same pixels. The flag follows the pixels.
+            images, attrs = render(self.seed, new + self._first, self.resolution_px)
             with self._lock:
                 self._images[new], self._attrs[new] = images, attrs
-                self._drawn[new] = True
+                self._rendered[new] = True
         return self._images[at], self._attrs[at]
