@@ -75,7 +75,9 @@ def complete(
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Wanted attribute, 0 to 1; repeat for more."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Wanted attribute, 0 to 1 (at most -0.5 to 1.5); repeat for more."
+        ),
     ] = None,
     unset: Annotated[
         Unset, typer.Option(help="Attributes not set: read them from the photo (with the face still there), or ask.")

@@ -45,8 +45,9 @@ from fec_jax.weights.format import Weights
 
 Unset = Literal["photo", "ask"]
 Align = Literal["face", "off"]
-LEAST, MOST = 0.0, 1.0
-"""Range of an attribute's value. Values beyond it were not trained."""
+LEAST, MOST = -0.5, 1.5
+"""Of an attribute's value. Beyond 0 and 1 there is more of the edit; at these ends LPIPS to the photo is 4 and 8 %
+higher (`experiments/alignment/values.json`)."""
 BATCH = 8
 """Photos of one pass of the networks over several; a pass over fewer is padded, so that there is one program."""
 
@@ -93,7 +94,9 @@ class Completer:
     ) -> list[Result]: ...
 
     def complete(self, photo: Any, mask: Any, attrs=None, unset="photo", *, align="face", eyes=None, face=None) -> Any:
-        """Completes the hole of `photo` (sRGB) with a face of the wanted `attrs` (name: 0 to 1), in one forward pass.
+        """Completes the hole of `photo` (sRGB) with a face of the wanted `attrs`, in one forward pass.
+
+        `attrs` are values by name, 0 to 1; `LEAST` to `MOST` overdo it.
 
         `photo` is a uint8 array [h, w, 3], a PIL image or a path. `mask` is one of these too, white or true in the
         hole, at the photo's size; or it names a part of the face (`regions.Region`). `eyes`, x and y of both pupils in
@@ -256,7 +259,7 @@ class Completer:
 
 
 def check_attrs(names: tuple[str, ...], attrs: Mapping[str, Any]) -> dict[str, float]:
-    """`attrs`, or UserError for a name that is not in `names` or a value that is not from 0 to 1."""
+    """`attrs`, or UserError for a name that is not in `names` or a value that is not from `LEAST` to `MOST`."""
     for name, value in attrs.items():
         if name not in names:
             lower = {n.lower(): n for n in names}

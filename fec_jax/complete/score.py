@@ -35,6 +35,7 @@ def terms(
     if logits is None or not len(wanted):
         return context, share
     # log(1 + exp(-z)) of the logit z of the wanted value; for a value between 0 and 1, weighted between both.
+    wanted = np.clip(wanted, 0, 1)
     entropy = wanted * np.logaddexp(0, -logits) + (1 - wanted) * np.logaddexp(0, logits)
     return context, share, float(entropy.mean())
 

@@ -191,3 +191,13 @@ def test_intermediate_values_lie_between(completer):
     pictures = [completer.complete(ASTRONAUT, "face", {**values, "Eyeglasses": x}).image for x in (0, 0.5, 1)]
     whole, halves = (np.abs(a - b).mean() for a, b in ((pictures[0], pictures[2]), (pictures[0], pictures[1])))
     assert 0.1 * whole < halves < 0.9 * whole
+
+
+def test_overdone_values_go_on_and_end(completer):
+    """Broken: Eyeglasses=1.5 is refused or the same as 1, or values are taken that were measured to be bad."""
+    values = dict.fromkeys(completer.attribute_names, 0) | {"No_Beard": 1}
+    one, more = (completer.complete(ASTRONAUT, "eyes", {**values, "Eyeglasses": x}).image for x in (1, 1.5))
+    assert np.abs(one - more).max() > 0.01
+    for value in (1.6, -0.6, float("nan")):
+        with pytest.raises(UserError, match=r"at most from -0.5 to 1.5"):
+            completer.complete(ASTRONAUT, "eyes", {**values, "Eyeglasses": value})
