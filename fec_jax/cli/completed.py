@@ -51,18 +51,14 @@ def write_photo(out: Path, picture: "Photo", result: "Result", raw: bool, keep_m
     import numpy as np
 
     from fec_jax.complete import photos
+    from fec_jax.complete.metadata import mark
 
     where, filled = result.hole, result.completed
     if raw:
         rows, columns = result.square.bounds(*where.shape)
         where, filled = np.zeros_like(where), result.fake
         where[rows, columns] = result.square.covers(rows, columns)
-    values = " ".join(f"{name}={value:g}" for name, value in result.attrs.items())
-    mark = (
-        f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic; "
-        f"score {result.score:.3f}; {values}"
-    )
-    photos.write_photo(out, picture.replaced(filled, where), mark.rstrip("; "), keep_metadata)
+    photos.write_photo(out, picture.replaced(filled, where), mark(result.attrs, result.score), keep_metadata)
 
 
 def write_sheet(out: Path, completer: "Completer", picture: "Photo", result: "Result", wanted: "Variations") -> None:

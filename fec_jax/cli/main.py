@@ -12,6 +12,7 @@ import typer
 
 import fec_jax
 from fec_jax.cli import export, prepare
+from fec_jax.cli.app import app as page
 from fec_jax.cli.complete import complete
 from fec_jax.cli.doctor import doctor
 from fec_jax.cli.estimate import estimate
@@ -27,6 +28,7 @@ app = typer.Typer(
     help="Face completion with controllable attributes.",
 )
 app.command()(complete)
+app.command("app")(page)
 app.command()(train)
 app.command()(evaluate)
 app.command()(estimate)

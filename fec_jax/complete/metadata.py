@@ -19,8 +19,17 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+import fec_jax
+
 SOFTWARE, _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 0x0131, 0x0112, 0x011A, 0x011B, 0x0128
 _XMP = "XML:com.adobe.xmp"
+
+
+def mark(attrs: Mapping[str, float], score: float) -> str:
+    """The provenance mark of a completed photo: what made it, with which attributes, and its score."""
+    values = " ".join(f"{name}={value:g}" for name, value in attrs.items())
+    made = f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic"
+    return f"{made}; score {score:.3f}; {values}".rstrip("; ")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""Everybody's photos: one visit per open page, its files in a folder of its own, gone with it."""
+
+import itertools
+import shutil
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fec_jax.app.actions import Variant
+from fec_jax.app.opened import Opened
+from fec_jax.complete.completer import Completer
+from fec_jax.types import UserError
+
+VISITS = 8
+"""Photos kept in memory at once: a photo of 12 megapixels takes about 100 MB."""
+GONE = "this page's photo is no longer in memory: open it again"
+
+
+@dataclass
+class Visit:
+    """One open page. `folder` is its own; `opened` and `sheet` are what was shown last."""
+
+    folder: Path
+    opened: Opened | None = None
+    sheet: list[Variant] = field(default_factory=list)
+    _numbers: itertools.count = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def photo(self) -> Opened:
+        """The opened photo. Raises UserError: there is none."""
+        if self.opened is None:
+            raise UserError(GONE)
+        return self.opened
+
+    def new_folder(self) -> Path:
+        """A fresh folder in the visit's, for files of one answer; the browser may keep what had the same address."""
+        folder = self.folder / str(next(self._numbers))
+        folder.mkdir(parents=True)
+        return folder
+
+    def forget(self, keep: int = 0) -> None:
+        """Deletes the files of earlier answers, but for the `keep` newest."""
+        folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: int(p.name))
+        for folder in folders[: len(folders) - keep]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Desk:
+    """The network and all visits. Thread-safe."""
+
+    def __init__(self, completer: Completer, folder: Path, max_pixels: int) -> None:
+        self.completer, self.folder, self.max_pixels = completer, folder, max_pixels
+        self._visits: OrderedDict[str, Visit] = OrderedDict()
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+
+    def visit(self, session: str) -> Visit:
+        """The visit of that page, a new one if there is none. The longest unused one ends when there are too many."""
+        with self._lock:
+            if session not in self._visits:
+                folder = self.folder / f"visit{next(self._numbers)}"
+                folder.mkdir()
+                self._visits[session] = Visit(folder)
+            self._visits.move_to_end(session)
+            old = [self._visits.popitem(last=False)[1] for _ in range(len(self._visits) - VISITS)]
+        for visit in old:
+            shutil.rmtree(visit.folder, ignore_errors=True)
+        return self._visits[session]
+
+    def end(self, session: str) -> None:
+        """Forgets that page's photo and deletes its files."""
+        with self._lock:
+            visit = self._visits.pop(session, None)
+        if visit is not None:
+            shutil.rmtree(visit.folder, ignore_errors=True)

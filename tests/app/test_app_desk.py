@@ -1,0 +1,52 @@
+"""Photos of the page's visitors: kept apart, bounded, and gone after use."""
+
+import pytest
+
+from fec_jax.app import desk
+from fec_jax.app.desk import Desk
+from fec_jax.types import UserError
+
+
+def test_every_page_has_its_own_visit(completer, tmp_path):
+    """Broken: one person sees another's photo."""
+    found = Desk(completer, tmp_path, 10**6)
+    one, other = found.visit("one"), found.visit("other")
+    assert one is not other
+    assert one.folder != other.folder
+    assert found.visit("one") is one
+    with pytest.raises(UserError, match="open it again"):
+        one.photo  # noqa: B018
+
+
+def test_files_go_when_the_page_closes(completer, tmp_path):
+    """Broken: photos stay on the disk after use."""
+    found = Desk(completer, tmp_path, 10**6)
+    folder = found.visit("one").new_folder()
+    (folder / "photo.png").write_bytes(b"x")
+    found.visit("other").new_folder()
+    found.end("one")
+    found.end("one")
+    assert not folder.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_memory_is_bounded(completer, tmp_path):
+    """Broken: every page that is opened and forgotten costs memory until none is left."""
+    found = Desk(completer, tmp_path, 10**6)
+    first = found.visit("0")
+    for i in range(1, desk.VISITS):
+        found.visit(str(i))
+    assert found.visit("0") is first  # used again: no longer the oldest
+    found.visit("one more")
+    assert len(list(tmp_path.iterdir())) == desk.VISITS
+    assert found.visit("0") is first
+
+
+def test_old_answers_are_deleted_and_new_ones_kept(completer, tmp_path):
+    """Broken: an hour of trying fills the disk; or a picture is gone before the browser has it."""
+    visit = Desk(completer, tmp_path, 10**6).visit("one")
+    folders = [visit.new_folder() for _ in range(12)]
+    visit.forget(2)
+    assert [f.exists() for f in folders] == [False] * 10 + [True] * 2
+    visit.forget()
+    assert not any(f.exists() for f in folders)
