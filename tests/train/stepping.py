@@ -71,7 +71,7 @@ def main(folder):
     np.savez(folder / "results.npz", **results)
 
     checkpoints = Checkpoints(folder / "checkpoints")
-    checkpoints.save(int(state.nimg), parallel.place(state, four), {})
+    checkpoints.save(int(state.nimg), parallel.place(state, four), {"nimg": int(state.nimg)})
     checkpoints.close()
 
 
