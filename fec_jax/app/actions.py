@@ -24,7 +24,7 @@ OPACITY = 0.55
 COVERED = 64
 """From this alpha on (of 255) a pixel of the layer is hole; the brush leaves 140."""
 REGIONS = ("mouth", "eyes", "nose", "lower-face", "face")
-NO_HOLE = "nothing to fill: brush over a part of the face, or choose one with a button"
+NO_HOLE = "nothing to complete: brush over a part of the face, or choose one with a button"
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,9 @@ def test_layers_that_are_none_are_refused(completer, astronaut, layer):
 def test_no_layer_is_no_hole(completer, astronaut):
     """Broken: Fill without a stroke does something."""
     photo = opening(completer, astronaut)
-    with pytest.raises(UserError, match="nothing to fill"):
+    with pytest.raises(UserError, match="nothing to complete"):
         actions.kept_inside(photo, actions.hole_of(photo, None))
-    with pytest.raises(UserError, match="nothing to fill"):
+    with pytest.raises(UserError, match="nothing to complete"):
         actions.fill(completer, photo, VALUES)
 
 

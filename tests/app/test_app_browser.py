@@ -104,7 +104,7 @@ def test_a_whole_round(tab, completer, crowd, monkeypatch, tmp_path):
     photo = opened.open_photo(completer, crowd, "we two.png", 10**6)
     assert all(value(tab, name) == pytest.approx(read, abs=0.006) for name, read in photo.read.items())
     tab.click("#fill")
-    complains(tab, "nothing to fill")
+    complains(tab, "nothing to complete")
 
     # The other face: its values, its parts.
     tab.locator("#faces label", has_text="Face 1").click()
