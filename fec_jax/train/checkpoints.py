@@ -15,6 +15,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from fec_jax.io.pictures import one_line
 from fec_jax.train import hosts
 from fec_jax.types import UserError
 
@@ -159,6 +160,6 @@ class Checkpoints:
 
 def _reason(error: Exception) -> str:
     """The part of an error's text that names the cause; TensorStore's continues with places in its source."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = one_line(error)
     found = _DISK.search(text)
     return found[0] if found else text[:200]
