@@ -101,7 +101,7 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     from fec_jax.weights.load import predictor
 
     meta, test, sets = setup.weights.meta, setup.test, setup.sets
-    count, names = len(sets[0].masks), meta.attribute_names
+    count, names = sets[0].count, meta.attribute_names
     predict = predictor(setup.weights)
     network = subjects.network(predict)
     subject = Pooled(network, setup.larger) if setup.larger is not None else network
@@ -189,6 +189,7 @@ def _photos(
     data: Path, split: str, train_split: str, meta: "Meta", measure_at: int | None
 ) -> tuple["Source", "Source", "Source | None"]:
     """The photos to measure on and those to learn from; and the former at the network's size, if that is another."""
+    from fec_jax.data.held import Fitted, Hashed
     from fec_jax.data.source import open_source
     from fec_jax.metrics import pooling
     from fec_jax.nets.vgg16 import SMALLEST_PX
@@ -200,7 +201,8 @@ def _photos(
     px = own if measure_at is None else measure_at
     pooling.check(px, own, SMALLEST_PX)
     larger = open_source(data, own, split, meta.attribute_names) if px != own else None
-    test, train = (open_source(data, px, one, meta.attribute_names) for one in (split, train_split))
+    test = Hashed(open_source(data, px, split, meta.attribute_names))
+    train = Fitted(open_source(data, px, train_split, meta.attribute_names))
     if larger is not None:
         pooling.check_same(test, larger)
     return test, train, larger

@@ -16,7 +16,9 @@ from fec_jax.io.pictures import one_line
 from fec_jax.types import HostAttrs, HostImages, UserError
 
 MOST_FITTED = 4096
-"""Statistics are fitted to so many photos at the most: all of them lie in memory, and so may their features."""
+FITTED_BYTES = 2**30
+"""Statistics are fitted to so many photos at the most, and to so many bytes of them (340 photos of 1024 px): all of
+them lie in memory, and so may their features."""
 _KEEP_BYTES = 256 * 2**20
 
 
@@ -41,8 +43,13 @@ class Source(Protocol):
 
 
 def load_to_fit(source: Source) -> tuple[HostImages, HostAttrs]:
-    """What statistics are fitted to: all photos and labels, or the first `MOST_FITTED`, as `Source.load` gives."""
-    return source.load(range(min(len(source), MOST_FITTED)))
+    """What statistics are fitted to: all photos and labels, or the first ones of `fitted_count`, as `Source.load`."""
+    return source.load(range(fitted_count(source)))
+
+
+def fitted_count(source: Source) -> int:
+    """How many photos statistics are fitted to."""
+    return min(len(source), MOST_FITTED, max(1, FITTED_BYTES // (3 * source.resolution_px**2)))
 
 
 class PreparedPhotos:

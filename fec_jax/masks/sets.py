@@ -19,13 +19,14 @@ whole multiple of it, when a pixel is hole that is hole by half or more; or a wh
 """
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Array, Bool, UInt
 
 from fec_jax.io import mask_files
 from fec_jax.masks import holes, irregular
@@ -40,44 +41,66 @@ SAMPLER = MaskSampler(min_side=0.3, max_side=0.75, cells=4, threshold=0.35, cent
 """Of `paper`: the defaults of version 1, written out so that a change of the training's leaves the set as it is."""
 _TOGETHER = 64
 
+HolesOf = Callable[[Sequence[int]], Bool[np.ndarray, "n px px"]]
+"""The holes of some of the masks of a set, by index: bool [n, px, px]."""
+
 
 @dataclass(frozen=True, eq=False)
 class MaskSet:
-    """Masks float32 [n, px, px, 1], 1 in the hole; mask i is for photo i."""
+    """Masks of `count` photos, mask i for photo i. They are made when they are asked for, so a set takes no memory."""
 
     name: str
     version: str
-    masks: HostMasks
+    count: int
+    px: int
+    holes_of: HolesOf
+
+    def of(self, rows: Sequence[int]) -> HostMasks:
+        """Some of the masks, float32 [n, px, px, 1], 1 in the hole."""
+        return self.holes_of(rows).astype(np.float32)[..., None]
+
+    @property
+    def masks(self) -> HostMasks:
+        """All of them at once."""
+        return self.of(range(self.count))
 
     @cached_property
     def sha256(self) -> str:
         """Over the shape and the masks, eight pixels a byte."""
-        sha = hashlib.sha256(repr(tuple(int(n) for n in self.masks.shape)).encode())
-        for mask in self.masks:
-            sha.update(np.packbits(mask > 0.5).tobytes())
+        sha = hashlib.sha256(repr((self.count, self.px, self.px, 1)).encode())
+        for hole in self._each():
+            sha.update(np.packbits(hole).tobytes())
         return sha.hexdigest()
+
+    @cached_property
+    def bins(self) -> list[str]:
+        """Each mask's share of hole, "0.0-0.1", "0.1-0.2" ...: above the first number, at most the second (PConv)."""
+        tenths = [max(0, -(-10 * int(hole.sum()) // self.px**2) - 1) for hole in self._each()]
+        return [f"{i / 10:.1f}-{(i + 1) / 10:.1f}" for i in tenths]
+
+    def _each(self) -> Iterator[Bool[np.ndarray, "px px"]]:
+        for start in range(0, self.count, _TOGETHER):
+            yield from self.holes_of(range(start, min(start + _TOGETHER, self.count)))
 
 
 def make(name: str, count: int, px: int, seed: int) -> MaskSet:
-    """The first `count` masks of a set, for photos of `px` pixels a side; the arrays may be read-only.
+    """The first `count` masks of a set, for photos of `px` pixels a side.
 
     Raises UserError: unknown name; a folder that is absent or has no PNG; a picture that cannot be read, is not square,
     of a size that does not fit, or has no hole or no context.
     """
     if name.startswith(FOLDER):
-        return MaskSet(called(name), VERSIONS[FOLDER], _from_folder(Path(name.removeprefix(FOLDER)), count, px))
+        found = _from_folder(Path(name.removeprefix(FOLDER)), count, px)
+        return MaskSet(called(name), VERSIONS[FOLDER], count, px, found)
     if name not in NAMES:
         raise UserError(f"there is no mask set {name!r}: give one of {', '.join(NAMES)} or {FOLDER}PATH")
     if name == "paper":
-        found = _paper(count, px, seed)
+        found = _paper(px, seed)
     elif name in irregular.PROTOCOLS:
-        found = np.empty((count, px, px, 1), np.float32)
-        for i in range(count):
-            found[i, ..., 0] = irregular.draw(name, px, seed, i)
+        found = _irregular(name, px, seed)
     else:
-        square = holes.center(px, holes.WIDE if name == "wide" else 0.5)
-        found = np.broadcast_to(np.asarray(square), (count, px, px, 1))
-    return MaskSet(name, VERSIONS[name], found)
+        found = _square(px, holes.WIDE if name == "wide" else 0.5)
+    return MaskSet(name, VERSIONS[name], count, px, found)
 
 
 def called(name: str) -> str:
@@ -85,26 +108,43 @@ def called(name: str) -> str:
     return FOLDER + Path(name.removeprefix(FOLDER)).resolve().name if name.startswith(FOLDER) else name
 
 
-def bins(masks: HostMasks) -> list[str]:
-    """Each mask's share of hole, as "0.0-0.1", "0.1-0.2" ...: above the first number, at most the second (PConv)."""
-    pixels = masks[0].size if len(masks) else 1
-    tenths = [max(0, -(-10 * int((mask > 0.5).sum()) // pixels) - 1) for mask in masks]
-    return [f"{i / 10:.1f}-{(i + 1) / 10:.1f}" for i in tenths]
+def _square(px: int, share: float) -> HolesOf:
+    square = np.asarray(holes.center(px, share))[..., 0] > 0.5
+    return lambda rows: np.broadcast_to(square, (len(rows), px, px))
 
 
-def _paper(count: int, px: int, seed: int) -> HostMasks:
-    found = np.empty((count, px, px, 1), np.float32)
-    # In float64: what compilers and devices round differently then moves no pixel over the threshold.
-    with jax.enable_x64(True):
-        key = jax.random.key(seed, impl="threefry2x32")
-        draw = jax.jit(lambda index: SAMPLER(jax.vmap(lambda i: jax.random.fold_in(key, i))(index), px))
-        for start in range(0, count, _TOGETHER):
-            stop = min(start + _TOGETHER, count)
-            found[start:stop] = np.asarray(draw(np.arange(start, start + _TOGETHER, dtype=np.uint32)))[: stop - start]
+def _irregular(name: str, px: int, seed: int) -> HolesOf:
+    def found(rows: Sequence[int]) -> Bool[np.ndarray, "n px px"]:
+        drawn = np.empty((len(rows), px, px), bool)
+        for hole, i in zip(drawn, rows, strict=True):
+            hole[:] = irregular.draw(name, px, seed, i)
+        return drawn
+
     return found
 
 
-def _from_folder(folder: Path, count: int, px: int) -> HostMasks:
+def _paper(px: int, seed: int) -> HolesOf:
+    def masks(index: UInt[Array, " _"]) -> Bool[Array, "_ px px"]:
+        key = jax.random.key(seed, impl="threefry2x32")
+        return SAMPLER(jax.vmap(lambda i: jax.random.fold_in(key, i))(index), px)[..., 0] > 0.5
+
+    draw = jax.jit(masks)
+
+    def found(rows: Sequence[int]) -> Bool[np.ndarray, "n px px"]:
+        index, parts = np.asarray(rows, np.uint32), []
+        # In float64: what compilers and devices round differently then moves no pixel over the threshold.
+        with jax.enable_x64(True):
+            for start in range(0, len(index), _TOGETHER):
+                some = index[start : start + _TOGETHER]
+                padded = np.resize(some, _TOGETHER)  # one size compiles once
+                parts.append(np.asarray(draw(padded))[: len(some)])
+        return np.concatenate(parts) if parts else np.empty((0, px, px), bool)
+
+    return found
+
+
+def _from_folder(folder: Path, count: int, px: int) -> HolesOf:
+    """All pictures are read once, for what is wrong with them, and again when they are needed."""
     if not folder.is_dir():
         raise UserError(f"the folder of masks {folder} does not exist: give {FOLDER}PATH, a folder of PNG pictures")
     try:
@@ -115,8 +155,15 @@ def _from_folder(folder: Path, count: int, px: int) -> HostMasks:
         ) from error
     if not names:
         raise UserError(f"the folder of masks {folder} has no *.png: put mask pictures into it, white in the hole")
-    found = np.stack([_fitted(folder / name, px) for name in names[:count]]).astype(np.float32)
-    return found[np.arange(count) % len(found), ..., None]
+    names = names[:count]
+    for name in names:
+        _fitted(folder / name, px)
+
+    def found(rows: Sequence[int]) -> Bool[np.ndarray, "n px px"]:
+        pictures = [_fitted(folder / names[i % len(names)], px) for i in rows]
+        return np.stack(pictures) if pictures else np.empty((0, px, px), bool)
+
+    return found
 
 
 def _fitted(path: Path, px: int) -> Bool[np.ndarray, "{px} {px}"]:

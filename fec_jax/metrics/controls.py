@@ -58,7 +58,7 @@ def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskS
     """
     parts: list[dict[str, np.ndarray]] = []
     for rows in bench.chunks():
-        (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
+        (real, attrs), mask = bench.source.load(rows), mask_set.of(rows)
         part = {}
         for i, (name, wanted) in enumerate(zip(bench.source.attribute_names, 1 - attrs.T, strict=True)):
             completed, has = real.copy(), labels[:, i]
@@ -76,5 +76,5 @@ def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskS
 
 def steps(mask_sets: Sequence[MaskSet], num_attrs: int, controls: bool) -> int:
     """How many images `tick` will count, of the network and of the controls."""
-    photos = sum(len(mask_set.masks) for mask_set in mask_sets)
+    photos = sum(mask_set.count for mask_set in mask_sets)
     return photos * (1 + num_attrs) + photos * (1 + len(FORMULAS) + num_attrs) * controls

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
 
 from fec_jax.data.source import Source
-from fec_jax.masks.sets import MaskSet, bins
+from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import distribution, perceptual
 from fec_jax.metrics.attributes import Classifier
 from fec_jax.metrics.backbones import Features
@@ -26,7 +26,8 @@ from fec_jax.metrics.subjects import Complete, network
 from fec_jax.nets import vgg16
 from fec_jax.types import HostAttrs, HostImages, HostMasks, UserError
 
-CHUNK_BYTES = 2**27
+CHUNK_BYTES = 2**25
+"""Of photos, so many are in work at once; some metrics need thirty times as much."""
 
 Subject = Complete | Pooled
 Figures = dict[str, dict[str, float | int | None]]
@@ -59,20 +60,36 @@ class Bench:
     judges: Judges = field(default_factory=Judges)
     tick: Callable[[int], None] = lambda images: None
 
-    @cached_property
+    @property
     def real_features(self) -> dict[str, Float32[np.ndarray, "n d"]]:
         """Of the photos, by suffix."""
-        of = self.judges.features
-        return {name: np.concatenate([of[name](self.source.load(rows)[0]) for rows in self.chunks()]) for name in of}
+        return self._of_photos[0]
 
-    @cached_property
+    @property
     def real_shows(self) -> dict[str, Bool[np.ndarray, "n a"]]:
         """Which attributes each classifier sees in the photos, by suffix."""
-        of = self.judges.classifiers
-        return {
-            name: np.concatenate([of[name].logits(self.source.load(rows)[0]) > 0 for rows in self.chunks()])
-            for name in of
-        }
+        return self._of_photos[1]
+
+    @property
+    def labels(self) -> HostAttrs:
+        """Of the photos."""
+        return self._of_photos[2]
+
+    @cached_property
+    def _of_photos(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], HostAttrs]:
+        """Features, what the classifiers see, and labels, in one pass over the photos."""
+        features: dict[str, list[np.ndarray]] = {name: [] for name in self.judges.features}
+        shows: dict[str, list[np.ndarray]] = {name: [] for name in self.judges.classifiers}
+        labels = []
+        for rows in self.chunks():
+            real, attrs = self.source.load(rows)
+            labels.append(attrs)
+            for name, of in self.judges.features.items():
+                features[name].append(of(real))
+            for name, classifier in self.judges.classifiers.items():
+                shows[name].append(classifier.logits(real) > 0)
+        joined = [{name: np.concatenate(x) for name, x in parts.items()} for parts in (features, shows)]
+        return joined[0], joined[1], np.concatenate(labels)
 
     def chunks(self) -> Iterator[range]:
         """The photos, some at a time."""
@@ -118,7 +135,7 @@ def measure(bench: Bench, subject: Subject, mask_set: MaskSet, edits: Edits = "f
     parts: list[dict[str, np.ndarray]] = []
     features: dict[str, list[np.ndarray]] = {name: [] for name in bench.judges.features}
     for rows in bench.chunks():
-        (real, attrs), mask = bench.source.load(rows), mask_set.masks[rows.start : rows.stop]
+        (real, attrs), mask = bench.source.load(rows), mask_set.of(rows)
         kept = completions(subject, rows, real, mask, attrs)
         part = per_image(kept, real, mask)
         for name, of in bench.judges.features.items():
@@ -197,7 +214,7 @@ def distribution_figures(
 
 def by_hole_area(measured: Measured, mask_set: MaskSet) -> dict[str, Figures]:
     """The figures of single images, by the share of the image that is hole."""
-    labels = np.array(bins(mask_set.masks))
+    labels = np.array(mask_set.bins)
     return {
         label: {name: summary(values[labels == label]) for name, values in measured.per_image.items()}
         for label in sorted(set(labels))
@@ -213,7 +230,7 @@ def in_training(predict: Predict, source: Source, mask_sets: Sequence[MaskSet], 
     if source.resolution_px < vgg16.SMALLEST_PX:
         return found
     for mask_set in mask_sets:
-        bench = Bench(source, len(mask_set.masks))
+        bench = Bench(source, mask_set.count)
         for name, figure in figures(bench, measure(bench, network(predict, batch), mask_set)).items():
             if figure["mean"] is not None:
                 found[f"{mask_set.name}/{name}"] = float(figure["mean"])

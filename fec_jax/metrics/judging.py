@@ -47,8 +47,7 @@ def describe(bench: Bench, loss_networks: Collection[str]) -> dict[str, Any]:
     for suffix, backbone in BACKBONES.items():
         about: dict[str, Any] = {"network": backbone.network, "independent": backbone.independent(loss_networks)}
         if suffix in bench.judges.classifiers:
-            labels = np.concatenate([bench.source.load(rows)[1] for rows in bench.chunks()])
-            right = (bench.real_shows[suffix] == (labels == 1)).astype(np.float64)
+            right = (bench.real_shows[suffix] == (bench.labels == 1)).astype(np.float64)
             names = bench.source.attribute_names
             about["classifier_sha256"] = bench.judges.classifiers[suffix].sha256
             about["ceiling"] = {name: summary(right[:, i]) for i, name in enumerate(names)}

@@ -225,7 +225,7 @@ def grid_rows(
 ) -> UInt8[np.ndarray, "r c h w 3"]:
     """A row per photo: real, masked, completed, and completed with each attribute flipped."""
     real, attrs = source.load(chosen)
-    mask = mask_set.masks[list(chosen)]
+    mask = mask_set.of(chosen)
     masked = np.where(mask > 0.5, np.uint8(128), real)
     edits = [attrs, *(flipped(attrs, i) for i in range(attrs.shape[1]))]
     return np.stack([real, masked, *(completions(subject, chosen, real, mask, wanted) for wanted in edits)], axis=1)

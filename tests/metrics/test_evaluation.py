@@ -133,7 +133,7 @@ def test_by_hole_area_adds_up(test_photos):
     measured = measure(bench, obliging, masks)
     whole, areas = figures(bench, measured), evaluation.by_hole_area(measured, masks)
     assert len(areas) > 1
-    assert list(areas) == sorted(set(mask_sets.bins(masks.masks)))
+    assert list(areas) == sorted(set(masks.bins))
     for name in ("psnr_hole", "lpips", "attribute_kept_pixel/Smiling"):
         assert sum(found[name]["n"] for found in areas.values()) == N
         total = sum(found[name]["n"] * found[name]["mean"] for found in areas.values())

@@ -7,7 +7,6 @@ import pytest
 from few_photos import Photos
 
 from fec_jax.masks import sets as mask_sets
-from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import protocol
 
 RNG = np.random.default_rng(0)
@@ -40,7 +39,7 @@ INGREDIENTS = {
     "a training photo": ({"train": altered(TRAIN)}, ["data.fitted_on_sha256"]),
     "a training label": ({"train": relabelled(TRAIN)}, ["data.fitted_on_sha256"]),
     "the seed of the masks": ({"mask_sets": [mask_sets.make("paper", 3, 16, 1)]}, ["masks.paper.sha256"]),
-    "the masks' version": ({"mask_sets": [MaskSet("paper", "2", MASKS.masks)]}, ["masks.paper.version"]),
+    "the masks' version": ({"mask_sets": [dataclasses.replace(MASKS, version="2")]}, ["masks.paper.version"]),
     "one more mask set": (
         {"mask_sets": [MASKS, mask_sets.make("center", 3, 16, 0)]},
         ["masks.center.sha256", "masks.center.version"],
