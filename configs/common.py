@@ -85,6 +85,8 @@ def get_config() -> ConfigDict:
     config.loss = ConfigDict()
     config.loss.adv = 1.0  # [paper]
     config.loss.attr = 2.0  # [paper]
+    # [paper: 1] factor of `attr` where D learns. A large `attr` with 1 leaves D blind to what is fake.
+    config.loss.d_attr = 1.0
     config.loss.rec = 500.0  # [paper]
     config.loss.feat = 10.0  # [paper]
     config.loss.bdy = 5000.0  # [paper]

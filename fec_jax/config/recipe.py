@@ -54,6 +54,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         g_adam=adam("g_adam"),
         d_adam=adam("d_adam"),
         d_lr_factor=keys.number("d_lr_factor"),
+        d_attr=keys.number("loss.d_attr"),
         ema=optimizers.Ema(halflife_kimg=keys.number("ema.halflife_kimg")),
         augment=Augment(
             mirror=keys.get("augment.mirror", bool),

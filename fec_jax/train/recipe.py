@@ -28,6 +28,8 @@ class Recipe:
     d_adam: optimizers.Adam = optimizers.Adam()
     d_lr_factor: float = 1.0
     """D's learning rate, in units of G's."""
+    d_attr: float = 1.0
+    """[paper: 1] Factor of the attribute loss where D learns: less leaves more of D to tell real from fake."""
     ema: optimizers.Ema = optimizers.Ema()
     augment: Augment = Augment(mirror=True)
     """Of the photos."""

@@ -109,7 +109,7 @@ def d_step(
         adv = adversarial.d_loss(of_real, of_fake).mean()
         attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
         aux = {"d_loss": adv, "d_attr": attr, "real_logit": of_real.mean(), "fake_logit": of_fake.mean()}
-        return adv + recipe.lambdas.attr * attr, aux
+        return adv + recipe.d_attr * recipe.lambdas.attr * attr, aux
 
     def penalty(params: Params) -> Float[Array, ""]:
         def penalised(x: Images) -> Float[Array, " b"]:
