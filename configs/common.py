@@ -125,7 +125,7 @@ def get_config() -> ConfigDict:
 
     config.augment = ConfigDict({"mirror": True, "color": 0.0, "shift": 0.0, "scale": 0.0})  # [ours] of the photos
     # [ours; Zhao et al. 2020] of all images that D sees
-    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0, "cutout": 0.0})
+    config.d_augment = ConfigDict({"color": 0.0, "shift": 0.0, "noise": 0.0, "clean": 0.0, "cutout": 0.0})
     # [paper: a buffer; its size ours] depth: earlier completions per batch position; share: how often D sees one.
     config.history = ConfigDict({"depth": 8, "share": 0.5})
 

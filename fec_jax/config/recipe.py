@@ -67,6 +67,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
             shift=keys.number("d_augment.shift", 0, 0.5),
             cutout=keys.number("d_augment.cutout", 0, 1),
             noise=keys.number("d_augment.noise"),
+            clean=keys.number("d_augment.clean", 0, 1),
         ),
         d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
         feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),

@@ -27,6 +27,8 @@ class Augment:
     noise: float = 0.0
     """Standard deviation ([-1, 1] range) of Gaussian noise. D then relies on large structures, and G cannot fool it by
     faint patterns that only D sees (compare randomized smoothing, Cohen et al. 2019)."""
+    clean: float = 0.0
+    """Share of the images that get no noise: D learns fine texture from these, attributes from all."""
     scale: float = 0.0
     """Magnification by 1 +- up to this about the centre, by Lanczos3; `shift` is then no longer by whole pixels."""
     cutout: float = 0.0
@@ -48,7 +50,10 @@ class Augment:
             if self.cutout:
                 image *= 1 - _square(jax.random.fold_in(key, 2), image.shape[0], self.cutout)
             if self.noise:
-                image += self.noise * jax.random.normal(jax.random.fold_in(key, 1), image.shape)
+                noise = self.noise * jax.random.normal(jax.random.fold_in(key, 1), image.shape)
+                if self.clean:
+                    noise *= jax.random.bernoulli(jax.random.fold_in(key, 3), 1 - self.clean)
+                image += noise
             return image
 
         return jax.vmap(one)(x, keys)
