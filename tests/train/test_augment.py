@@ -118,6 +118,13 @@ def test_noise_has_the_strength_asked_for_and_no_mean():
     assert np.abs(noise[:-1] - noise[1:]).max() > 0.1
 
 
+def test_some_images_have_no_noise():
+    """Broken: D sees all images under noise and cannot learn fine texture, or none and is fooled by faint patterns."""
+    noise = np.asarray(Augment(noise=0.3, clean=0.25)(MANY, KEYS) - MANY).std(axis=(1, 2, 3))
+    assert (noise == 0).mean() == pytest.approx(0.25, abs=0.06)
+    assert noise[noise > 0].mean() == pytest.approx(0.3, abs=0.02)
+
+
 def test_each_image_by_its_own_key():
     """Broken: the change depends on the batch, so a resumed run or more devices would differ."""
     augment = jax.jit(Augment(mirror=True, color=0.2, shift=0.2, noise=0.1, scale=0.1, cutout=0.2).__call__)

@@ -42,6 +42,19 @@ def test_d_learns_the_attributes_of_photos():
     assert metrics["d_attr"] == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_attributes_weigh_as_much_as_asked_where_d_learns():
+    """Broken: `d_attr` is a dead knob, or changes what D learns about real and fake."""
+    fake, none = fake_at(), history.empty(B, 0, 4)
+    usual, half, without = (
+        d_step(dataclasses.replace(RECIPE, d_attr=factor), fake, none) for factor in (1.0, 0.5, 0.0)
+    )
+    assert usual[1]["d_grad_norm"] > half[1]["d_grad_norm"] > without[1]["d_grad_norm"]
+    assert usual[1]["d_loss"] == pytest.approx(float(without[1]["d_loss"]), rel=1e-5)
+    before = jax.device_get(start().d_params)["attr_head"]["kernel"]
+    np.testing.assert_array_equal(without[0]["attr_head"]["kernel"], before)
+    assert np.abs(half[0]["attr_head"]["kernel"] - before).max() > 0
+
+
 def test_d_step_lowers_ds_loss():
     """Broken: D walks uphill, or one of its two terms has the wrong sign (the paper's printed formula has)."""
     fake, none = fake_at(), history.empty(B, 0, 4)
