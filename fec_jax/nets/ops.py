@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.export
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -52,7 +53,8 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
     depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158).
     """
     b, h, w, c = x.shape
-    if b * h * w < MANY_PIXELS:
+    # A program for any batch size (an export) has the plain form: with it, it was as fast.
+    if jax.export.is_symbolic_dim(b) or b * h * w < MANY_PIXELS:
         return conv3x3(images.up2(x), kernel)
     top, middle, bottom = kernel
     rows = ((top, middle + bottom), (top + middle, bottom))  # [place in the block][pixel of x]
@@ -69,6 +71,7 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
             for i in range(2)
         ]
     )
+    # Padded first: on CPUs the gradient of a convolution that pads by itself takes nine times as long.
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     y = _conv(padded, four.reshape(2, 2, c, -1), "VALID").reshape(b, h + 1, w + 1, 2, 2, -1)
     rows = [jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in range(2)], axis=3) for p in range(2)]

@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
     Path("photos").mkdir()
     for i in range(30):
         Image.fromarray(pixels).save(f"photos/{i}.png")
-    for name in ("dangling.png", "dangling.safetensors", "dangling"):
+    for name in ("dangling.png", "dangling.safetensors", "dangling.onnx", "dangling.zip", "dangling"):
         Path(name).symlink_to("gone/away")
     Path("run").mkdir()
     return tmp_path
@@ -41,6 +41,8 @@ COMMANDS = {
     "prepare": (["prepare", "folder", "photos", "--resolution", "4"], "dangling"),
     "evaluate": (["evaluate", "--weights", "none.safetensors", "--data", "none"], "dangling"),
     "export": (["export", "weights", "run"], "dangling.safetensors"),
+    "export onnx": (["export", "onnx", "run"], "dangling.onnx"),
+    "export stablehlo": (["export", "stablehlo", "run"], "dangling.zip"),
 }
 
 
