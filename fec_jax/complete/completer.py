@@ -107,7 +107,8 @@ class Completer:
 
         Raises UserError: a photo or mask of another kind (`inputs`); unknown attribute, value or region; attributes
         left unset that cannot be read, or with `unset="ask"`; a mask of another size or empty; no face; a hole outside
-        what the network sees. In a batch the message begins with the photo's number, and nothing is returned.
+        what the network sees; damaged weights. In a batch the message begins with the photo's number, and nothing is
+        returned.
         """
         options = {"align": align, "face": face}
         if not isinstance(photo, list | tuple):
@@ -171,6 +172,7 @@ class Completer:
         wanted = stack([np.array([values[n] for n in names], np.float32) for values in attrs])
         masked, mask = (stack([getattr(t, name) for t in tasks]) for name in ("masked", "mask"))
         made = np.asarray(self._g(self._g_params, masked, mask, wanted))
+        _check_finite(made, "images")
         logits: Any = [None] * size
         if self._d_params is not None and names:
             logits = self._logits(np.where(mask > 0, np.clip(made, -1, 1), masked))
@@ -252,10 +254,20 @@ class Completer:
         return np.asarray(images.to_float(cut_out(photo, where.square, self.resolution_px)))
 
     def _logits(self, x: Float32[np.ndarray, "b r r 3"]) -> Float32[np.ndarray, "b n"]:
-        return np.asarray(self._d(self._d_params, x)[1])
+        logits = np.asarray(self._d(self._d_params, x)[1])
+        _check_finite(logits, "attributes")
+        return logits
 
     def _probabilities(self, x: Float32[np.ndarray, "b r r 3"]) -> Float32[np.ndarray, "b n"]:
         return (1 + np.tanh(self._logits(x) / 2)) / 2  # the sigmoid, without overflow
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    """Numbers of weights may be finite, and their products not."""
+    if not np.isfinite(values).all():
+        raise UserError(
+            f"the network's {what} have values that are not finite, the weights are damaged: use other ones"
+        )
 
 
 def check_attrs(names: tuple[str, ...], attrs: Mapping[str, Any]) -> dict[str, float]:

@@ -1,10 +1,13 @@
 """`fec prepare`: the command line of `data/prepare.py`."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fec_jax.cli import main
+from fec_jax.doctor import folders
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (40, 36, 3), np.uint8)
@@ -45,6 +48,20 @@ def test_prepare_folder(tmp_path, capsys):
     assert "attributes: Male" in out
     assert names[-1] in out
     assert (tmp_path / "out" / "8px").is_dir()
+
+
+def test_damaged_exif_is_not_shown(tmp_path, capsys):
+    """Broken: for a photo with damaged EXIF the command prints a library's warning, with paths of its source."""
+    src = tmp_path / "src"
+    src.mkdir()
+    for i in range(40):
+        Image.fromarray(PIXELS).save(src / f"{i}.png", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        code, _, err = fec(capsys, "prepare", "folder", src, "--out", tmp_path / "out", "--resolution", 8)
+        assert code == 0, err
+        assert not [found for found in folders.examine_folder(src, 8, faces=False) if "cannot be used" in found.what]
+    assert not [str(warning.message) for warning in seen]
 
 
 @pytest.mark.parametrize(

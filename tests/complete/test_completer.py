@@ -1,5 +1,7 @@
 """Completion: the hole is the network's, everything else is the photo's, and nothing under the mask leaks."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -199,3 +201,12 @@ def test_without_attributes():
     result = Off(Weights(random_like(meta.g_shapes()), None, meta)).complete(photo, hole)
     assert result.attrs == {}
     assert (result.completed[hole] != photo[hole]).any()
+
+
+@pytest.mark.parametrize(("part", "what"), [("g_params", "images"), ("d_params", "attributes")])
+def test_weights_whose_products_overflow(weights, part, what):
+    """Broken: damaged weights complete a photo with black or white, or with attributes and a score that are NaN."""
+    huge = jax.tree.map(lambda x: np.full_like(x, 1e20), getattr(weights, part))
+    photo, hole = example(R, R)
+    with pytest.raises(UserError, match=f"the network's {what} have values that are not finite"):
+        Off(dataclasses.replace(weights, **{part: huge})).complete(photo, hole)
