@@ -130,7 +130,8 @@ def complete_folder(
             step.seconds += time.monotonic() - start
 
         line = _Line(completer, report, prepared, write, tick)
-        line.run(steps)
+        with pictures.quiet():
+            line.run(steps)
         return Counts(line.done, line.failed + failed, before)
     finally:
         report.close()

@@ -1,6 +1,7 @@
 """`fec complete` of a folder: every photo by its mask, a bad file costs only itself, it goes on where it stopped."""
 
 import csv
+import warnings
 
 import jax
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fec_jax.cli import main
-from fec_jax.complete import batch
+from fec_jax.complete import batch, photos
 from fec_jax.complete.completer import BATCH, Completer
 from fec_jax.complete.folder_report import HEADER
 from fec_jax.weights.format import Meta, Weights, save_weights
@@ -71,6 +72,22 @@ def report():
 
 def changed(name):
     return (pixels(f"out/{name}.png") != pixels(f"photos/{name}.png")).any(axis=-1)
+
+
+def test_damaged_exif_is_not_shown(run, monkeypatch):
+    """Broken: a photo's damaged EXIF puts a library's warning between the command's lines, when threads meet."""
+    read = photos.read_photo
+
+    def warns(path):
+        warnings.warn_explicit("Corrupt EXIF data", UserWarning, "TiffImagePlugin.py", 1, "PIL.TiffImagePlugin")
+        return read(path)
+
+    monkeypatch.setattr(photos, "read_photo", warns)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        code, err = run("--mask", "mask.png")
+    assert code == 0, err
+    assert not [str(warning.message) for warning in seen]
 
 
 def test_every_photo_by_the_mask_of_its_name(folder, run, capsys):
