@@ -41,6 +41,7 @@ _SPLIT_ALIASES = {
     "testing": "test",
     "2": "test",
 }
+_MANY_DIGITS = 20  # no number of photos; Python refuses to read numbers of some thousand digits
 _ID_COLUMNS = ("image_id", "image", "id", "file", "filename", "file_name")
 
 # CelebA-HQ images whose `Male` label is known to be wrong, counted from 0 as in `CelebAMask-HQ-attribute-anno.txt`.
@@ -95,7 +96,7 @@ def read_table(path: Path | str) -> AttributeTable:
     lines = _lines(path)
     if not lines:
         raise UserError(f"{path} is empty: expected a CSV with a header line, or a table in CelebA's format")
-    if lines[0].strip().isdecimal():
+    if lines[0].strip().isdecimal() and len(lines[0].strip()) < _MANY_DIGITS:
         return _parse_celeba(lines, path)
     if "," in lines[0]:
         return _parse_csv(lines, path)

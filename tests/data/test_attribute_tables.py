@@ -57,6 +57,7 @@ def test_csv_with_minus_one(tmp_path):
     [
         ("", "is empty"),
         ("hello\n", "line 1: 'hello' starts neither"),
+        ("9" * 5000 + "\nMale\na 1\n", "9' starts neither a CSV"),
         ("face,Male\na,1\n", "line 1: the first column is 'face'"),
         ("image_id,Male\n", "no rows"),
         ("image_id,Male\na,1\nb,1,1\n", "line 3: 3 columns where 2 are expected"),
