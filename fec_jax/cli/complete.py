@@ -170,7 +170,6 @@ def complete(
     completer = Completer(weights_from(weights))
     result = completer.complete(picture.rgb, hole, eyes=pupils, **options)
     wanted = None if vary is None else variations(vary, result.attrs)
-    completed.tell(result)
 
     if wanted is not None:
         completed.write_sheet(out, completer, picture, result, wanted)
@@ -180,6 +179,7 @@ def complete(
         output.write_aside(show_mask, completed.png(result.hole))
     if report is not None:
         output.write_aside(report, (json.dumps(completed.facts(photo, out, result), indent=2) + "\n").encode())
+    completed.tell(result)  # not before all is written: an error is one line
     exact = vary is not None or out.suffix.lower() in photos.LOSSLESS
     note = "" if exact else ": as JPEG, pixels outside the hole are close, not exact"
     typer.echo(f"wrote {out} (score {result.score:.2f}){note}", err=True)

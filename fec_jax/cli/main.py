@@ -4,6 +4,7 @@ An error of the user's is one line on stderr, `fec: ...`, exit code 2, and no ou
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -39,8 +40,10 @@ app.add_typer(prepare.app, name="prepare")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs `argv` (default: the process's arguments) and exits. 0 done, 2 an error of the user's."""
-    # Hide library warnings that no user of `fec` can act on (how a checkpoint was sharded).
+    # Hide library warnings that no user of `fec` can act on: how a checkpoint was sharded, damaged EXIF of a photo. For
+    # all threads: filters belong to the process.
     absl.logging.set_verbosity(absl.logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app(args=None if argv is None else list(argv), prog_name="fec")
     except Exception as e:

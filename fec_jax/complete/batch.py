@@ -130,8 +130,7 @@ def complete_folder(
             step.seconds += time.monotonic() - start
 
         line = _Line(completer, report, prepared, write, tick)
-        with pictures.quiet():
-            line.run(steps)
+        line.run(steps)
         return Counts(line.done, line.failed + failed, before)
     finally:
         report.close()

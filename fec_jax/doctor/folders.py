@@ -18,7 +18,7 @@ from fec_jax.data.builders.photo import open_photo, square
 from fec_jax.doctor import alignment, sets
 from fec_jax.doctor.findings import Finding, several
 from fec_jax.io.names import shown
-from fec_jax.io.pictures import PictureError, quiet
+from fec_jax.io.pictures import PictureError
 from fec_jax.types import UserError
 
 _HARMLESS = ("hidden", "not a photo by its name", "a folder")
@@ -35,7 +35,7 @@ def examine_folder(folder: Path, resolution_px: int, faces: bool, attributes: Pa
         listing = _list(folder, attributes)
     except UserError as error:
         return [Finding(f"{shown(folder)} cannot be prepared", str(error))]
-    with quiet(), ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
         looks = pool.map(lambda photo: _open(photo, faces), listing.photos)
         total = len(listing.photos)
         opened = list(track(looks, "examining", total, console=Console(stderr=True), transient=True))

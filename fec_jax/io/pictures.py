@@ -16,12 +16,10 @@
 | alpha                       | networks see the picture over white                                              |
 """
 
-import contextlib
 import io
 import os
 import stat
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,17 +79,6 @@ def open_picture(content: Path | bytes, *, still: bool = False, full_depth: bool
         raise _too_large("too many pixels") from None
     except Exception as error:  # Pillow's decoders report damage with OSError, SyntaxError, struct.error, ...
         raise PictureError(f"damaged or incomplete: {one_line(error)}", "save it again") from None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps Pillow's warnings from the screen while many pictures are opened: their damaged EXIF does not matter here.
-
-    For the thread that starts the others: the filters are those of the process.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
 
 
 def _check_tiff(image: Image.Image, data: bytes) -> None:

@@ -77,3 +77,15 @@ def test_errors_stay_on_one_line(tmp_path, capfd):
     code, _, err = fec(capfd, "prepare", "folder", tmp_path / "a\nb", "--out", tmp_path / "o", "--resolution", 4)
     assert code == 2
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["out.webp", "out.jpg"])
+def test_a_format_that_cannot_hold_the_photo(folder, capfd, name):
+    """Broken: before the one line that says why, there are others; or a file is left."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 65536, (16, 16), np.uint16)).save("deep.png")
+    before = set(folder.iterdir())
+    code, out, err = fec(capfd, "complete", "deep.png", "--mask", "mask.png", "--align", "off", "--out", name)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"fec: cannot write {name}: ")
+    assert err.count("\n") == 1
+    assert set(folder.iterdir()) == before

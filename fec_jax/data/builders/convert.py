@@ -26,7 +26,7 @@ from fec_jax.data.builders.listing import Crop, Listing, Photo
 from fec_jax.data.builders.photo import open_photo, shrink, square, to_png
 from fec_jax.io.atomic import write_whole
 from fec_jax.io.names import shown
-from fec_jax.io.pictures import PictureError, quiet
+from fec_jax.io.pictures import PictureError
 from fec_jax.types import UserError
 
 _NAME_LENGTH = 100  # of a data set: its files' names hold more than that, and may have 255 bytes
@@ -105,7 +105,7 @@ def write_all(
         console=Console(stderr=True),
         disable=not progress,
     )
-    with quiet(), bar, ThreadPoolExecutor(workers, "prepare") as pool:
+    with bar, ThreadPoolExecutor(workers, "prepare") as pool:
         task = bar.add_task("photos", total=len(listing.photos))
         for split, parts in records.shards(listing.photos).items():
             result.lengths[split] = []
