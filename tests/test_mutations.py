@@ -15,8 +15,8 @@ COUNT = 200
 @pytest.mark.timeout(1200)  # half a minute on idle cores
 def test_damaged_files():
     """Broken: some damaged file is a traceback, loses a file, or leaves output of a command that failed."""
-    tried = list(mutate.attempts(seed=1, numbers=range(COUNT)))
-    faults = [f"mutate.py --seed 1 --only {t.number}: {t.fault}" for t in tried if t.fault]
+    tried = list(mutate.attempts(seed=0, numbers=range(COUNT)))
+    faults = [f"mutate.py --seed 0 --only {t.number}: {t.fault}" for t in tried if t.fault]
     assert not faults, "\n".join(faults)
     assert {t.kind for t in tried} == set(cases.KINDS), "a kind of file is never damaged"
     for kind in cases.KINDS:
