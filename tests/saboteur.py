@@ -14,9 +14,10 @@ from fec_jax import main
 from fec_jax.data import pipeline
 from fec_jax.data.pooled import Pooled
 from fec_jax.train import loop
+from fec_jax.train.programs import Live
 
 place, at, signals = (os.environ["FAULT"] + ":").split(":")[:3]
-step, save = loop.Trainer._step, loop.Trainer._save
+step, save = Live.step, loop.Trainer._save
 
 
 def strike(now: str, nimg: int) -> None:
@@ -25,15 +26,14 @@ def strike(now: str, nimg: int) -> None:
             os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
 
 
-def struck_step(self, phase, batch, clock):
-    result = step(self, phase, batch, clock)
-    strike("step", int(clock.stream) - self.counts.skipped)
-    return result
+def struck_step(self, moment, skipped, photos):
+    strike("step", moment.nimg)
+    return step(self, moment, skipped, photos)
 
 
-def struck_save(self, nimg):
+def struck_save(self, nimg, state):
     strike("unsaved", nimg)
-    save(self, nimg)
+    save(self, nimg, state)
     strike("saved", nimg)
 
 
@@ -68,5 +68,5 @@ if place == "reads":
     Pooled.load = noted_load
     pipeline.batches = lambda source, **options: batches(Noted(source), **options)
 else:
-    loop.Trainer._step, loop.Trainer._save = struck_step, struck_save
+    Live.step, loop.Trainer._save = struck_step, struck_save
 main.run()

@@ -53,12 +53,12 @@ def phase(width: str, px: int, repeats: int) -> dict[str, Any]:
     """One resolution: compiled, then timed. To be run in a fresh process."""
     run = networks_only(config(width, px), cases.NAMES)
     begun = time.perf_counter()
-    step, (state, batch, clock, constants) = cost.ready(run, run.phases[-1])
+    programs, (state, batch, clock, constants) = cost.ready(run, run.phases[-1])
     compiled_s = time.perf_counter() - begun
     seconds = []
-    for _ in range(repeats + 1):
+    for number in range(repeats + 1):
         begun = time.perf_counter()
-        state, metrics = step(state, batch, clock, constants)
+        state, metrics = programs(number, state, batch, clock, constants)
         jax.block_until_ready((state, metrics))
         seconds.append(time.perf_counter() - begun)
     per_s = BATCHES[px] / float(np.median(seconds[1:]))

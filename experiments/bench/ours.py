@@ -46,18 +46,22 @@ def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
     values["history"]["share"] = 0.0
     run = networks_only(values, NAMES)
     r = run.recipe
-    compiled, (state, photos, clock, teachers) = cost.ready(run, run.phases[-1])
+    phase = run.phases[-1]
+    programs, (state, photos, clock, teachers) = cost.ready(run, phase)
     ex = examples.make(
         photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,
         sampler=r.sampler, mask_px=px, augment=r.augment, keep_probability=r.keep_probability,
         most_flips=r.most_flips,
     )  # fmt: skip
-    given = {"g": state.g_params, "d": state.d_params, "vgg": teachers.vgg, "real": ex.real, "mask": ex.mask, "px": px}
+    networks = run.new_state(phase)
+    given = {"g": networks.g_params, "d": networks.d_params, "vgg": teachers.vgg}
+    given |= {"real": ex.real, "mask": ex.mask, "px": px}
     given = jax.device_get({**given, "attrs": ex.attrs, "wanted_attrs": ex.wanted_attrs})
 
     def step() -> np.ndarray:
         nonlocal state
-        state, metrics = compiled(state, photos, clock, teachers)
+        number = int(state.nimg) // batch
+        state, metrics = programs(number, state, photos, clock, teachers)
         losses = np.array([metrics.g_loss, metrics.d_loss])
         jax.block_until_ready(state)
         return losses

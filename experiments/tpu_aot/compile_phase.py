@@ -42,9 +42,9 @@ def arguments(run: Run, phase: schedule.Phase, mesh: Mesh) -> tuple[Any, ...]:
     def alike(tree: Any, spec: jax.P) -> Any:
         return lying(tree, jax.tree.map(lambda _: NamedSharding(mesh, spec), tree))
 
-    state, batch, clock, constants = memory.step_shapes(run, phase, phase.batch)
+    state, batch, *rest = memory.step_shapes(run, phase, phase.batch)
     state = lying(state, parallel.state_shardings(state, mesh))
-    return state, alike(batch, parallel.SPLIT), alike(clock, parallel.SAME), alike(constants, parallel.SAME)
+    return state, alike(batch, parallel.SPLIT), *(alike(tree, parallel.SAME) for tree in rest)
 
 
 def compiled_phase(name: str, topology: str, px: int, effort: float = 0.0) -> dict[str, Any]:

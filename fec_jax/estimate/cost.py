@@ -11,6 +11,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,8 @@ from fec_jax import schedule
 from fec_jax.estimate import memory
 from fec_jax.estimate.devices import DEVICES, HERE, parse_device
 from fec_jax.nets import cpu
-from fec_jax.train import parallel, steps
+from fec_jax.train import parallel, penalty, steps
+from fec_jax.train.programs import Programs
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
 from fec_jax.types import UserError
@@ -79,32 +81,29 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
 def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> tuple[float, float]:
     """FLOPs and bytes of a step with `local` images on a device, as XLA counts them.
 
-    D's gradient penalty, which comes every `r1_every` steps, counts as that part of a step; the pass through D that
-    measures shares every `shares_every` steps, not at all. at_most: of a step that has both.
+    D's gradient penalty, a program of its own before every `r1_every`-th step, counts as that part of it; the second
+    way back through D that measures shares every `shares_every` steps, not at all. at_most: with the whole penalty.
     """
-    whole = run.recipe_of(phase)
+    recipe, px = run.recipe_of(phase), phase.resolution_px
     args, mesh = memory.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
 
-    def cost(recipe: steps.Recipe) -> np.ndarray:
-        step = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
+    def cost(lower: Callable[[], Any]) -> np.ndarray:
         with cpu.textbook():  # what accelerators run; of the rounds of a loop XLA would count one
-            analysis = parallel.sharded(step, mesh, args[0]).lower(*args).cost_analysis()
+            analysis = lower().cost_analysis()
         return np.array([analysis["flops"], analysis["bytes accessed"]])
 
-    if at_most:
-        total = cost(whole)
-    else:
-        usual = dataclasses.replace(whole, shares_every=0)
-        total = cost(dataclasses.replace(usual, r1_gamma=0.0))
-        if usual.r1_gamma:
-            total = total + (cost(usual) - total) / usual.r1_every
+    step = functools.partial(steps.train_step, recipe, px, parallel.AXIS)
+    total = cost(lambda: parallel.sharded(step, mesh, args[0]).lower(*args))
+    if recipe.r1_gamma:
+        function = functools.partial(penalty.penalty, recipe, px, parallel.AXIS)
+        state, batch, clock, *_ = args
+        part = cost(lambda: parallel.sharded_penalty(function, mesh).lower(state.d_params, batch, clock))
+        total = total + part / (1 if at_most else recipe.r1_every)
     return float(total[0]), float(total[1])
 
 
-def ready(
-    run: Run, phase: schedule.Phase
-) -> tuple[parallel.Step, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:
-    """The compiled step of a phase on the devices of this machine, and arguments for it: photos of noise."""
+def ready(run: Run, phase: schedule.Phase) -> tuple[Programs, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:
+    """The compiled programs of a phase on the devices of this machine, and arguments for them: photos of noise."""
     mesh = parallel.mesh()
     rng, px = np.random.default_rng(0), phase.resolution_px
     batch = parallel.to_devices(
@@ -118,9 +117,9 @@ def ready(
     # Zeros for networks and directions take the same time, and need no weights and no data.
     constants = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), run.constants_shape())
     clock, constants = parallel.replicate((steps.Clock(*numbers), constants), mesh)
-    args = parallel.place(run.new_state(phase), mesh), batch, clock, constants
-    step = functools.partial(steps.train_step, run.recipe_of(phase), px, parallel.AXIS)
-    return parallel.compile_step(step, mesh, run.mode, args), args
+    state, _ = run.packing(phase).packed(run.new_state(phase))
+    args = parallel.place(state, mesh), batch, clock, constants
+    return Programs(run, phase, mesh, args), args
 
 
 def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
@@ -128,14 +127,14 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
 
     Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
     """
-    compiled, (state, batch, clock, constants) = ready(run, phase)
+    programs, (state, batch, clock, constants) = ready(run, phase)
     mesh = parallel.mesh()
 
     def seconds(number: int) -> float:
         nonlocal state
         state = dataclasses.replace(state, nimg=parallel.replicate(jnp.int32(number * phase.batch), mesh))
         begun = time.perf_counter()
-        state, metrics = compiled(state, batch, clock, constants)
+        state, metrics = programs(number, state, batch, clock, constants)
         jax.block_until_ready((state, metrics))
         return time.perf_counter() - begun
 

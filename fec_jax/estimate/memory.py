@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.extend import core
 
 from fec_jax import schedule
-from fec_jax.train import parallel, state, steps
+from fec_jax.train import parallel, penalty, steps
 from fec_jax.train.run import Run
 
 
@@ -25,18 +25,17 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
     return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)
 
 
-def step_shapes(
-    run: Run, phase: schedule.Phase, local: int
-) -> tuple[state.State, steps.Batch, steps.Clock, steps.Constants]:
+def step_shapes(run: Run, phase: schedule.Phase, local: int) -> parallel.Args:
     """Shapes of what `steps.train_step` is given on a device that has `local` images of the batch."""
     px, n = phase.resolution_px, len(run.attribute_names)
-    whole = jax.eval_shape(lambda: run.new_state(phase))
-    split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((local, *x.shape[1:]), x.dtype), whole.history)
+    state = run.packing(phase).shape(jax.eval_shape(lambda: run.new_state(phase)))
+    split = jax.tree.map(lambda x: jax.ShapeDtypeStruct((local, *x.shape[1:]), x.dtype), state.history)
     batch = steps.Batch(
         real=jax.ShapeDtypeStruct((local, px, px, 3), jnp.uint8), attrs=jax.ShapeDtypeStruct((local, n), jnp.uint8)
     )
     clock = jax.eval_shape(lambda: steps.Clock(jnp.float32(0), jnp.float32(0), jnp.int32(0), jax.random.key(0)))
-    return dataclasses.replace(whole, history=split), batch, clock, run.constants_shape()
+    extra = jax.eval_shape(lambda: penalty.none(state.d_params.shape)) if run.recipe.r1_gamma else None
+    return dataclasses.replace(state, history=split), batch, clock, run.constants_shape(), extra
 
 
 def peak_bytes(jaxpr: core.Jaxpr) -> int:

@@ -10,13 +10,14 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Int, Key, UInt8
 
 from fec_jax import images
 from fec_jax.masks import holes
 from fec_jax.masks.sampler import MaskSampler
 from fec_jax.train.augment import Augment
-from fec_jax.types import Attrs
+from fec_jax.types import Attrs, Images
 
 
 class Purpose(enum.IntEnum):
@@ -45,6 +46,11 @@ class Examples:
     flipped: Any
 
 
+def stream(first: Int[Array, ""], local: int, axis: str) -> Int[Array, " {local}"]:
+    """The numbers of this device's examples among all of the run; `first`: that of the batch's first."""
+    return first + lax.axis_index(axis) * local + jnp.arange(local)
+
+
 def keys(seed: Key[Array, ""], purpose: Purpose, stream: Int[Array, " b"]) -> Key[Array, " b"]:
     """One key per example; `stream` is its number among all examples of the run."""
     base = jax.random.fold_in(seed, int(purpose))
@@ -69,6 +75,18 @@ def flip(attrs: Attrs, keys: Key[Array, " b"], keep_probability: float = 0.5, mo
     return jax.vmap(one)(attrs, keys)
 
 
+def photos(
+    real: UInt8[Array, "b r r 3"], stream: Int[Array, " b"], seed: Key[Array, ""], alpha: jax.Array, augment: Augment
+) -> Images:
+    """Augmented photos.
+
+    While a resolution fades in, they do too: at alpha 0 they are those of the resolution before, enlarged
+    (Karras et al. 2018), so that D and the losses compare like with like.
+    """
+    x = jnp.clip(augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream)), -1, 1)
+    return images.lerp(images.up2(images.pool2(x)), x, alpha) if real.shape[1] > 4 else x
+
+
 def make(
     real: UInt8[Array, "b r r 3"],
     attrs: UInt8[Array, "b n"],
@@ -82,15 +100,9 @@ def make(
     keep_probability: float = 0.5,
     most_flips: int = 1,
 ) -> Examples:
-    """Examples of photos. Masks are sampled at `mask_px`, the final resolution, and pooled to the photos' r.
-
-    While a resolution fades in, the photos do too: at alpha 0 they are those of the resolution before, enlarged
-    (Karras et al. 2018), so that D and the losses compare like with like.
-    """
+    """Examples of photos. Masks are sampled at `mask_px`, the final resolution, and pooled to the photos' size."""
     r = real.shape[1]
-    x = jnp.clip(augment(images.to_float(real), keys(seed, Purpose.AUGMENT, stream)), -1, 1)
-    if r > 4:
-        x = images.lerp(images.up2(images.pool2(x)), x, alpha)
+    x = photos(real, stream, seed, alpha, augment)
     mask = holes.pooled(sampler(keys(seed, Purpose.MASK, stream), mask_px), r)
     labels = attrs.astype(jnp.float32)
     wanted = flip(labels, keys(seed, Purpose.FLIP, stream), keep_probability, most_flips)

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,10 @@ from fec_jax.masks import holes
 from fec_jax.nets import cpu, vgg16
 from fec_jax.train import examples
 from fec_jax.train.examples import Examples, Purpose
+from fec_jax.train.flat import Vector
 from fec_jax.train.recipe import Clock, Constants, Recipe
-from fec_jax.types import Images, Params
+from fec_jax.train.state import networks
+from fec_jax.types import Images
 
 FEATHER = 24
 """The shift of a flipped example fades in from the hole's rim over the image's side / 24, to leave no visible box."""
@@ -31,8 +32,7 @@ def shown_to_d(recipe: Recipe, ex: Examples, fake: Images) -> Images:
 def g_losses(
     recipe: Recipe,
     resolution_px: int,
-    axis: str,
-    d_params: Params,
+    d_params: Vector,
     ex: Examples,
     fake: Images,
     stream: Int[Array, " b"],
@@ -40,17 +40,17 @@ def g_losses(
     constants: Constants,
     number: Int[Array, ""],
 ) -> tuple[Images, dict[str, Float[Array, ""]], dict[str, Float[Array, ""]]]:
-    """The gradient of G's total loss with respect to `fake`, and every term's raw mean and share (see `Metrics`).
+    """The gradient of G's total loss with respect to `fake`; every term's raw mean, and its gradient's squared norm.
 
-    number: of the step, from the run's first.
+    Of this device's part of the batch. number: of the step, from the run's first.
     """
+    _, d = networks(recipe, resolution_px)
     goal = _goal(recipe, ex, constants.directions)
     pull = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
     def d_logits(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
         x = recipe.d_augment(shown_to_d(recipe, ex, x), examples.keys(clock.seed, Purpose.G_AUGMENT, stream))
-        logits: Any = recipe.discriminator.apply({"params": d_params}, x, clock.alpha, resolution_px=resolution_px)
-        return logits
+        return d(d_params, x, clock.alpha)
 
     def bound(x: Images) -> Images:
         # Flipped examples: inside the hole the pull towards the photo is weaker (if so configured).
@@ -75,29 +75,32 @@ def g_losses(
             return jnp.zeros(())
         return attribute.attribute(attr_logits, ex.wanted_attrs).mean()
 
-    def of_d(x: Images) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    def of_d(x: Images) -> tuple[Float[Array, ""], Float[Array, ""]]:
         logit, attr_logits = d_logits(x)
-        raw = {"adv": adversarial.g_loss(logit, recipe.adversarial).mean(), "attr": attr(attr_logits)}
-        return sum((weights[name] * value for name, value in raw.items()), jnp.zeros(())), raw
+        return adversarial.g_loss(logit, recipe.adversarial).mean(), attr(attr_logits)
 
     losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, holes.rim(ex.mask))}
     if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
         del losses["feat"]
 
-    grad, raw = jax.grad(of_d, has_aux=True)(fake)
-    raw = {name: jnp.zeros(()) for name in TERMS} | raw
-    squares = {name: jnp.zeros(()) for name in TERMS}
-    squares |= _squares_of_d(recipe, grad, lambda x: weights["attr"] * attr(d_logits(x)[1]), fake, number)
+    values, pull_back = jax.vjp(of_d, fake)
+    raw = {name: jnp.zeros(()) for name in TERMS} | dict(zip(("adv", "attr"), values, strict=True))
+    of_both = jnp.stack([jnp.asarray(weights[name], jnp.float32) for name in ("adv", "attr")])
+    grad, of_adv, of_attr = _pulled(recipe, lambda w: pull_back((w[0], w[1]))[0], of_both, number)
+    squares = {name: jnp.zeros(()) for name in TERMS} | {"adv": of_adv, "attr": of_attr}
     for name, loss in losses.items():
         raw[name], term_grad = jax.value_and_grad(lambda x, loss=loss: loss(x).mean())(fake)
         term_grad = weights[name] * term_grad
         squares[name] = jnp.sum(jnp.square(term_grad))
         grad = grad + term_grad
-    raw, squares = lax.pmean((raw, squares), axis)
+    return grad, raw, squares
+
+
+def shares(squares: dict[str, Float[Array, ""]]) -> dict[str, Float[Array, ""]]:
+    """Every term's share of the gradient (see `Metrics`), of its squared norm."""
     norms = {name: jnp.sqrt(square) for name, square in squares.items()}
     whole = sum(norms.values(), jnp.zeros(()))
-    share = {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
-    return grad, raw, share
+    return {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
 
 
 def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | None) -> Images:
@@ -140,19 +143,26 @@ def _gradient_scaled(x: Float[Array, "..."], by: Float[Array, "..."]) -> Float[A
     return still + (x - still) * by
 
 
-def _squares_of_d(
-    recipe: Recipe, both: Images, attr: Callable[[Images], Float[Array, ""]], fake: Images, number: Int[Array, ""]
-) -> dict[str, Float[Array, ""]]:
-    """Squared norms of the adversarial and the attribute gradient, of which `both` is the sum.
+def _pulled(
+    recipe: Recipe,
+    pull_back: Callable[[Float[Array, " 2"]], Images],
+    weights: Float[Array, " 2"],
+    number: Int[Array, ""],
+) -> tuple[Images, Float[Array, ""], Float[Array, ""]]:
+    """The gradient of the adversarial and the attribute loss, of these weights, and the squared norm of each.
 
-    To separate them takes another pass through D; NaN in the steps for which that is not due.
+    Both go back through D at once; in the steps that measure shares one after the other, in a second round of the same
+    code. In the others the norms are NaN.
     """
-
-    def apart() -> dict[str, Float[Array, ""]]:
-        of_attr = jax.grad(attr)(fake)
-        return {"adv": jnp.sum(jnp.square(both - of_attr)), "attr": jnp.sum(jnp.square(of_attr))}
-
-    unknown = {"adv": jnp.array(jnp.nan), "attr": jnp.array(jnp.nan)}
+    unknown = jnp.full(2, jnp.nan)
     if not recipe.shares_every:
-        return unknown
-    return lax.cond(number % recipe.shares_every == 0, apart, lambda: unknown)
+        return pull_back(weights), *unknown
+    apart = number % recipe.shares_every == 0
+
+    def one(i: Int[Array, ""], found: tuple[Images, Float[Array, " 2"]]) -> tuple[Images, Float[Array, " 2"]]:
+        part = pull_back(jnp.where(apart, jnp.arange(2) == i, True) * weights)
+        return found[0] + part, found[1].at[i].set(jnp.sum(jnp.square(part)))
+
+    shape = jax.eval_shape(pull_back, weights)
+    grad, squares = lax.fori_loop(0, 1 + apart, one, (jnp.zeros(shape.shape, shape.dtype), jnp.zeros(2)))
+    return grad, *jnp.where(apart, squares, unknown)

@@ -2,14 +2,12 @@
 
 import collections
 import contextlib
-import functools
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data import pipeline
@@ -17,6 +15,7 @@ from fec_jax.io.lock import locked
 from fec_jax.train import facts, hosts, parallel, starting, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.checkpoints import Checkpoints
+from fec_jax.train.programs import Live
 from fec_jax.train.progress import Counts, Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
@@ -47,16 +46,13 @@ class Trainer:
             jax.block_until_ready(self.count((False, False)))
         borders = {phase.start_nimg for phase in run.phases} | {schedule.total_nimg(run.phases)}
         self.checkpoints = Checkpoints(workdir / "checkpoints", keep=run.keep_checkpoints, kept_nimg=borders)
-        self.constants = parallel.replicate(run.constants(), self.mesh)
-        self.seed_key = parallel.replicate(jax.random.key(run.seed), self.mesh)
         self.viewer = Viewer(run)
         self.rates = Rates(run.phases)
+        self.live = Live(run, self.mesh, after_compiling=self.rates.pause)
         self.stop_agreed = False  # whether one of several processes was asked to stop
         self.late = False  # whether a checkpoint is due by the clock on the wall
         self.saved_at = time.monotonic()
-        self.compiled: dict[tuple[int, int], parallel.Step] = {}
         self.source = run.train_source(run.phases[-1].resolution_px)
-        self.state: states.State
         self.counts, self.window = Counts(), Window()
         self.tries, self.failed_at = 0, -1  # rollbacks since the run last came past this place
         self.started_from: dict[str, Any] | None = start.facts() if start else None
@@ -74,7 +70,7 @@ class Trainer:
                     except NotFiniteError as error:
                         nimg = self._roll_back(error)
                 if self._stopping(stop):
-                    self._save(nimg)
+                    self._save(nimg, self.live.named())
                     self.checkpoints.wait()
                     log.info("stopped at %.3f kimg, saved: the same command resumes", nimg / 1000)
                 else:
@@ -100,7 +96,7 @@ class Trainer:
             state, known = found
             nimg = known["nimg"]
             facts.check_data(known, self.run, self.source)
-            self.state = parallel.place(self.run.extended(state, saved[nimg], nimg), self.mesh)
+            self.live.take(self.run.extended(state, saved[nimg], nimg), self.run.at(nimg).phase)
             self.counts, self.window = Counts.from_facts(known), Window.from_facts(known["window"])
             self.started_from = known.get("started_from")
             self.checkpoints.set_aside_after(nimg)  # newer ones that could not be read
@@ -110,13 +106,13 @@ class Trainer:
         if self.start:
             state = starting.begin(state, self.start)
             log.info("begins with the weights %s", self.start.name)
-        self.state = parallel.place(state, self.mesh)
-        self._save(0)
+        self.live.take(state, self.run.phases[0])
+        self._save(0, self.live.named())
         return 0
 
-    def _save(self, nimg: int) -> None:
+    def _save(self, nimg: int, state: states.State) -> None:
         known = facts.facts(nimg, self.run, self.source, self.counts, self.window, self.started_from)
-        self.checkpoints.save(nimg, self.state, known)
+        self.checkpoints.save(nimg, state, known)
         self.saved_at, self.late = time.monotonic(), False
         if nimg > self.failed_at:
             self.tries = 0
@@ -140,11 +136,7 @@ class Trainer:
         try:
             while nimg < phase.end_nimg and not self._stopping(stop):
                 moment = self.run.at(nimg)
-                batch = parallel.to_devices(next(data), self.mesh)
-                clock = self._clock(moment)
-                step = self._step(phase, batch, clock)
-                with jax.transfer_guard("disallow"):
-                    self.state, metrics = step(self.state, batch, clock, self.constants)
+                metrics = self.live.step(moment, self.counts.skipped, next(data))
                 signs = (stop.asked, self._is_late())
                 running.append((moment, metrics, self.count(signs) if hosts.several() else (False, signs[1])))
                 if len(running) > 1:  # one step behind, so that the device never waits for the host
@@ -159,25 +151,6 @@ class Trainer:
         finally:
             data.close()
         return nimg
-
-    def _clock(self, moment: schedule.Moment) -> steps.Clock:
-        numbers = (np.float32(moment.alpha), np.float32(moment.lr), np.int32(moment.nimg + self.counts.skipped))
-        alpha, lr, stream = parallel.replicate(numbers, self.mesh)
-        return steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=self.seed_key)
-
-    def _step(self, phase: schedule.Phase, batch: steps.Batch, clock: steps.Clock) -> parallel.Step:
-        """The compiled step of a phase; fade and stable phase of a resolution share it."""
-        key = (phase.resolution_px, phase.batch)
-        if key not in self.compiled:
-            log.info("compiling %d px, batch %d ...", *key)
-            began = time.monotonic()
-            recipe = self.run.recipe_of(phase)
-            function = functools.partial(steps.train_step, recipe, phase.resolution_px, parallel.AXIS)
-            args = (self.state, batch, clock, self.constants)
-            self.compiled = {key: parallel.compile_step(function, self.mesh, self.run.mode, args)}
-            log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
-            self.rates.pause()
-        return self.compiled[key]
 
     def _account(self, moment: schedule.Moment, metrics: steps.Metrics, stops: Any) -> None:
         """Takes the figures of a finished step, and whether a process was asked to stop. Raises NotFiniteError."""
@@ -222,24 +195,25 @@ class Trainer:
         """Grid, figures and checkpoint, in this order: what belongs to `nimg` is on disk before its checkpoint is."""
         e, border = self.run.every, nimg >= phase.end_nimg
         alpha = self.run.at(nimg).alpha if not border else 1.0
+        state = self.live.named()
         # One process shows; the others wait for it in the next step.
         if hosts.first() and (border or schedule.crossed(before, nimg, e.grid_kimg)):
-            self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", self.state, alpha, phase.resolution_px)
+            self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", state, alpha, phase.resolution_px)
         if hosts.first() and (schedule.crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg)):
-            self._try(self._evaluate, nimg, alpha, phase.resolution_px)
+            self._try(self._evaluate, nimg, state, alpha, phase.resolution_px)
         done = self.run.at(nimg).done
         if border and not done:
-            r = self.run.recipe
-            entered = states.enter(self.state, self.run.at(nimg).phase, r.g_adam, r.d_adam, self.run.history_depth)
-            self.state = parallel.place(entered, self.mesh)
+            r, following = self.run.recipe, self.run.at(nimg).phase
+            state = states.enter(state, following, r.g_adam, r.d_adam, self.run.history_depth)
+            self.live.take(state, following)
         # Not within a stretch of bad steps: a rollback is to go back to where it was well.
         due = self.late or schedule.crossed(before, nimg, e.checkpoint_kimg)
         if border or (due and not self.counts.in_a_row):
-            self._save(nimg)
+            self._save(nimg, state)
         self.rates.pause()
 
-    def _evaluate(self, nimg: int, alpha: float, resolution_px: int) -> None:
-        figures = self.viewer.figures(self.state, alpha, resolution_px)
+    def _evaluate(self, nimg: int, state: states.State, alpha: float, resolution_px: int) -> None:
+        figures = self.viewer.figures(state, alpha, resolution_px)
         if self.metrics:
             self.metrics.write(nimg, {f"eval/{name}": value for name, value in figures.items()})
         print_figures(figures, self.screen.line, resolution_px=resolution_px, whole=False)
@@ -261,7 +235,7 @@ class Trainer:
                 "try a lower learning rate"
             )
         self.checkpoints.wait()
-        jax.tree.map(lambda x: x.delete(), self.state)  # room for the one that is read
+        self.live.drop()  # room for the one that is read
         counts, phase, tries = self.counts, self.run.at(error.nimg).phase, self.tries
         nimg = self._restore()
         skipped = counts.skipped + error.nimg - nimg + phase.batch
@@ -275,11 +249,12 @@ class Trainer:
     def _finish(self, nimg: int) -> None:
         self.checkpoints.wait()
         log.info("done: %.3f kimg", nimg / 1000)
+        state = self.live.named()
         if hosts.first():
-            self._try(self._show_final, self.run.phases[-1].resolution_px)
+            self._try(self._show_final, state, self.run.phases[-1].resolution_px)
 
-    def _show_final(self, px: int) -> None:
-        print_figures(self.viewer.figures(self.state, 1.0, px), self.screen.line, resolution_px=px)
+    def _show_final(self, state: states.State, px: int) -> None:
+        print_figures(self.viewer.figures(state, 1.0, px), self.screen.line, resolution_px=px)
 
 
 def train(run: Run, workdir: Path, start: starting.Start | None = None) -> None:

@@ -3,12 +3,11 @@
 import dataclasses
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from fec_jax.types import Params
+from fec_jax.train.flat import Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,12 +23,11 @@ class Adam:
 
 
 def update(
-    tx: optax.GradientTransformation, params: Params, opt: optax.OptState, grads: Params, lr: Float[Array, ""]
-) -> tuple[Params, optax.OptState]:
-    """One step downhill. Layers of later resolutions have zero gradients, and do not change."""
+    tx: optax.GradientTransformation, params: Vector, opt: optax.OptState, grads: Any, lr: Float[Array, ""]
+) -> tuple[Vector, optax.OptState]:
+    """One step downhill."""
     updates, opt = tx.update(grads, opt)
-    new: Any = optax.apply_updates(params, jax.tree.map(lambda u: -lr * u, updates))
-    return new, opt
+    return params - lr * updates, opt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Ema:
         halflife = jnp.minimum(self.halflife_kimg * 1000.0, nimg * self.rampup)
         return jnp.exp2(-batch / jnp.maximum(halflife, 1e-8))
 
-    def update(self, average: Params, params: Params, nimg: Float[Array, ""], batch: int) -> Params:
+    def update(self, average: Vector, params: Vector, nimg: Float[Array, ""], batch: int) -> Vector:
         """The average after a step of `batch` images that ends at `nimg`; float32."""
         d = self.decay(nimg, batch)
-        new: Any = optax.incremental_update(params, average, 1 - d)
-        return new
+        return d * average + (1 - d) * params

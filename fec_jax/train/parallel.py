@@ -13,12 +13,14 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from fec_jax import xla_options
+from fec_jax.train.penalty import Penalty
 from fec_jax.train.recipe import Batch, Clock, Constants, Metrics
 from fec_jax.train.state import State
 
 AXIS = "data"
 Mode = Literal["shard_map", "pmap"]
-Step = Callable[[State, Batch, Clock, Constants], tuple[State, Metrics]]
+Step = Callable[[State, Batch, Clock, Constants, Penalty | None], tuple[State, Metrics]]
+Args = tuple[State, Batch, Clock, Constants, Penalty | None]
 
 SPLIT, SAME = PartitionSpec(AXIS), PartitionSpec()
 
@@ -68,11 +70,6 @@ def _put(x: Any, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
-def local(tree: Any) -> Any:
-    """Replicated arrays as this process's first device has them: for what it computes without the others."""
-    return jax.tree.map(lambda x: x.addressable_data(0), tree)
-
-
 def counter(mesh: Mesh) -> Callable[[Sequence[bool]], jax.Array]:
     """A function that says of each flag for how many devices it is true; a process speaks for its own, all call it."""
     split, here = NamedSharding(mesh, SPLIT), mesh.local_mesh.size
@@ -88,7 +85,7 @@ def to_devices(batch: dict[str, np.ndarray], mesh: Mesh) -> Batch:
     return Batch(**{k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()})
 
 
-def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, Clock, Constants]) -> Step:
+def compile_step(step: Step, mesh: Mesh, mode: Mode, args: Args) -> Step:
     """Compiles the per-device `step` for arguments like `args` (arrays, or shapes with shardings) and returns it.
 
     The state is donated: the one passed in cannot be used again. (`pmap` compiles at the first call, and donates
@@ -101,22 +98,35 @@ def compile_step(step: Step, mesh: Mesh, mode: Mode, args: tuple[State, Batch, C
     raise ValueError(f"parallel: {mode!r} is neither 'shard_map' nor 'pmap'")
 
 
+def compile_penalty(
+    function: Callable[..., Penalty], mesh: Mesh, args: tuple[Any, Batch, Clock]
+) -> Callable[..., Penalty]:
+    """Compiles `penalty.penalty` for arguments like `args`: D's parameters, the batch, the clock."""
+    return sharded_penalty(function, mesh).lower(*args).compile(compiler_options=xla_options.options())
+
+
+def sharded_penalty(function: Callable[..., Penalty], mesh: Mesh) -> Any:
+    """The per-device `penalty.penalty` over `mesh` as a jitted function, not compiled yet."""
+    specs = (SAME, SPLIT, SAME)
+    return jax.jit(jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=SAME, check_vma=False))
+
+
 def sharded(step: Step, mesh: Mesh, state: State) -> Any:
     """The per-device `step` over `mesh` as a jitted function, not compiled yet; `state` gives the structure."""
     specs = state_specs(state)
     mapped = jax.shard_map(
-        step, mesh=mesh, in_specs=(specs, SPLIT, SAME, SAME), out_specs=(specs, SAME), check_vma=False
+        step, mesh=mesh, in_specs=(specs, SPLIT, SAME, SAME, SAME), out_specs=(specs, SAME), check_vma=False
     )
     return jax.jit(mapped, donate_argnums=0)
 
 
-def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Constants]) -> Step:
+def _pmap(step: Step, mesh: Mesh, args: Args) -> Step:
     """`jax.pmap` maps over a leading device axis, which is split off and put back here; the rest is passed as it is."""
     devices = list(mesh.devices.flat)
     axes = dataclasses.replace(
         jax.tree.map(lambda _: None, args[0]), history=jax.tree.map(lambda _: 0, args[0].history)
     )
-    mapped = jax.pmap(step, AXIS, in_axes=(axes, 0, None, None), out_axes=(axes, None), devices=devices)
+    mapped = jax.pmap(step, AXIS, in_axes=(axes, 0, None, None, None), out_axes=(axes, None), devices=devices)
     split, sharding = len(devices), NamedSharding(mesh, SPLIT)
 
     def off(tree: Any) -> Any:
@@ -125,8 +135,11 @@ def _pmap(step: Step, mesh: Mesh, args: tuple[State, Batch, Clock, Constants]) -
     def back(tree: Any) -> Any:
         return jax.tree.map(lambda x: jax.device_put(x.reshape(-1, *x.shape[2:]), sharding), tree)
 
-    def call(state: State, batch: Batch, clock: Clock, constants: Constants) -> tuple[State, Metrics]:
-        state, metrics = mapped(dataclasses.replace(state, history=off(state.history)), off(batch), clock, constants)
+    def call(
+        state: State, batch: Batch, clock: Clock, constants: Constants, penalty: Penalty | None
+    ) -> tuple[State, Metrics]:
+        state = dataclasses.replace(state, history=off(state.history))
+        state, metrics = mapped(state, off(batch), clock, constants, penalty)
         return dataclasses.replace(state, history=back(state.history)), metrics
 
     return call

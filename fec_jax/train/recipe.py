@@ -11,6 +11,7 @@ from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.train import optimizers
 from fec_jax.train.augment import Augment
+from fec_jax.train.flat import Kernels
 from fec_jax.types import Params
 
 
@@ -70,6 +71,8 @@ class Recipe:
     """Below this there is no feature loss: VGG16 was not trained on such sizes."""
     shares_every: int = 16
     """Steps between those that measure `Metrics.share`, which costs one more pass through D; 0: never."""
+    kernels: Kernels | None = None
+    """How kernels lie in the vectors that a step updates; None: as this machine's devices want them."""
     d_terms: float = 1.0
     """Factor of G's two losses that come from D. Of the phase, see `schedule.Row`."""
 

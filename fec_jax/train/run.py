@@ -122,6 +122,10 @@ class Run:
         places = parallel.state_shardings(shape, mesh)
         return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shape, places)
 
+    def packing(self, phase: schedule.Phase) -> states.Packing:
+        """How the state of a phase's steps lies in vectors."""
+        return states.Packing(self.recipe, phase.resolution_px)
+
     def saved_as(self, config: Mapping[str, Any]) -> "Run":
         """This run as a checkpoint with `config` has it: fewer resolutions, perhaps, and another end."""
         r, px = self.recipe, int(config["resolution_px"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -14,19 +15,24 @@ from fec_jax import xla_options
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator
 from fec_jax.schedule import Phase
-from fec_jax.train import history
+from fec_jax.train import flat, history
 from fec_jax.train.optimizers import Adam
+from fec_jax.train.recipe import Recipe
 from fec_jax.types import Params
 
 
 @flax.struct.dataclass
 class State:
-    """nimg: images seen, int32 []. g_ema: average of `g_params`. history: split over devices, all else replicated."""
+    """nimg: images seen, int32 []. g_ema: average of `g_params`. history: split over devices, all else replicated.
+
+    Parameters, their average and the optimisers' moments: by name, of all layers, as checkpoints hold them; or vectors
+    of the layers born at a resolution, as its steps take and give them. `Packing` makes one of the other.
+    """
 
     nimg: Any
-    g_params: Params
-    d_params: Params
-    g_ema: Params
+    g_params: Any
+    d_params: Any
+    g_ema: Any
     g_opt: optax.OptState
     d_opt: optax.OptState
     history: history.History
@@ -72,4 +78,73 @@ def enter(state: State, phase: Phase, g_adam: Adam, d_adam: Adam, depth: int) ->
         g_opt=g_adam.transform().init(state.g_params),
         d_opt=d_adam.transform().init(state.d_params),
         history=history.empty(phase.batch, depth, phase.resolution_px),
+    )
+
+
+@functools.cache
+def _shapes(generator: Generator, discriminator: Discriminator) -> tuple[Params, Params]:
+    return jax.eval_shape(lambda: init_params(0, generator, discriminator))
+
+
+def networks(recipe: Recipe, resolution_px: int) -> tuple[flat.Network, flat.Network]:
+    """G and D at a resolution, as functions of the vectors that a packed state has."""
+    return _networks(recipe.generator, recipe.discriminator, resolution_px, recipe.kernels or flat.wanted_kernels())
+
+
+@functools.cache
+def _networks(
+    generator: Generator, discriminator: Discriminator, resolution_px: int, kernels: flat.Kernels
+) -> tuple[flat.Network, flat.Network]:
+    g, d = (
+        flat.Network(module, resolution_px, flat.Layout.of(shapes, resolution_px, kernels))
+        for module, shapes in zip((generator, discriminator), _shapes(generator, discriminator), strict=True)
+    )
+    return g, d
+
+
+class Packing:
+    """A state by name, and as vectors of what is born at a resolution."""
+
+    def __init__(self, recipe: Recipe, resolution_px: int):
+        self._g, self._d = (network.layout for network in networks(recipe, resolution_px))
+        self._resolution_px = resolution_px
+
+    def packed(self, state: State) -> tuple[State, State]:
+        """The vectors, on the host; and what is not born yet, by name: `named` wants it back."""
+
+        def later(tree: Params) -> Params:
+            return jax.device_get(flat.unborn(tree, self._resolution_px))
+
+        return _changed(self._g.vector, self._d.vector, state), _changed(later, later, state)
+
+    def named(self, packed: State, later: State) -> State:
+        """All layers by name, on the host."""
+        of_g, of_d = (
+            lambda vector, rest, layout=layout: {**layout.named(vector), **rest} for layout in (self._g, self._d)
+        )
+        return _changed(of_g, of_d, packed, later)
+
+    def shape(self, state: State) -> State:
+        """The shapes of `packed`, of those of a state by name."""
+        g, d = (jax.ShapeDtypeStruct((layout.size,), jnp.float32) for layout in (self._g, self._d))
+        return _changed(lambda _: g, lambda _: d, state)
+
+
+def _changed(of_g: Callable[..., Any], of_d: Callable[..., Any], *states: State) -> State:
+    """The first state, with functions of all states' parts for what has the structure of G's or D's parameters."""
+
+    def parts(name: str) -> list[Any]:
+        return [getattr(state, name) for state in states]
+
+    def moments(function: Callable[..., Any], name: str) -> Any:
+        opts = parts(name)
+        return opts[0]._replace(mu=function(*(opt.mu for opt in opts)), nu=function(*(opt.nu for opt in opts)))
+
+    return dataclasses.replace(
+        states[0],
+        g_params=of_g(*parts("g_params")),
+        d_params=of_d(*parts("d_params")),
+        g_ema=of_g(*parts("g_ema")),
+        g_opt=moments(of_g, "g_opt"),
+        d_opt=moments(of_d, "d_opt"),
     )

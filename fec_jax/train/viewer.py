@@ -12,7 +12,7 @@ from fec_jax.masks import holes
 from fec_jax.masks import sets as mask_sets
 from fec_jax.metrics import evaluation, heldout
 from fec_jax.metrics.report import grid_titles
-from fec_jax.train import parallel, writers
+from fec_jax.train import writers
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
 
@@ -41,7 +41,7 @@ class Viewer:
 
     def functions(self, state: State, alpha: float, resolution_px: int) -> tuple[heldout.Predict, heldout.Classify]:
         """`predict` and `classify` of a state, as `metrics` wants them; one process runs them alone."""
-        g_ema, d_params = parallel.local((state.g_ema, state.d_params))
+        g_ema, d_params = jax.device_put((state.g_ema, state.d_params), jax.local_devices()[0])
         return (
             lambda masked, mask, attrs: self._predict(g_ema, masked, mask, attrs, alpha, resolution_px),
             lambda x: self._classify(d_params, x, alpha, resolution_px),

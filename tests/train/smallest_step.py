@@ -103,19 +103,29 @@ def weights(lambdas):
     return Weights(vgg(), lambdas={name: jnp.float32(value) for name, value in lambdas.items()})
 
 
+def packing(resolution_px=4):
+    return states.Packing(RECIPE, resolution_px)
+
+
+def packed(state, resolution_px=4):
+    """As steps and their parts want a state."""
+    return packing(resolution_px).packed(state)[0]
+
+
 @functools.cache
 def compiled(resolution_px=4):
     mesh = parallel.mesh(jax.devices()[:1])
 
-    def function(state, batch, clock, weights):
+    def function(state, batch, clock, weights, _):
         recipe = dialled(RECIPE, weights.lambdas)
         return steps.train_step(recipe, resolution_px, parallel.AXIS, state, batch, clock, weights)
 
     args = (
-        parallel.place(start(resolution_px), mesh),
+        parallel.place(packed(start(resolution_px), resolution_px), mesh),
         parallel.to_devices(batch_at(resolution_px), mesh),
         parallel.replicate(clock_at(), mesh),
         parallel.replicate(weights(LAMBDAS), mesh),
+        None,
     )
     return parallel.compile_step(function, mesh, "shard_map", args), mesh
 
@@ -123,21 +133,24 @@ def compiled(resolution_px=4):
 def step(state, resolution_px=4, *, lambdas=LAMBDAS, alpha=1.0, stream=0):
     """One step from a state of host arrays, as the loop makes it; the new state and figures on the host."""
     function, mesh = compiled(resolution_px)
+    vectors, later = packing(resolution_px).packed(state)
     new, metrics = function(
-        parallel.place(state, mesh),
+        parallel.place(vectors, mesh),
         parallel.to_devices(batch_at(resolution_px, seed=stream), mesh),
         parallel.replicate(clock_at(alpha, stream), mesh),
         parallel.replicate(weights(lambdas), mesh),
+        None,
     )
-    return jax.device_get(new), jax.device_get(metrics)
+    return packing(resolution_px).named(jax.device_get(new), later), jax.device_get(metrics)
 
 
 @functools.cache
 def part(function, recipe):
-    """A part of the 4 px step, compiled, under the axis name it averages over."""
+    """A part of the 4 px step, compiled, under the axis name it averages over; G's losses are a device's own."""
 
     def first(lambdas, *args):
-        call = functools.partial(function, dialled(recipe, lambdas), 4, parallel.AXIS, *args)
+        axis = () if function is steps.g_losses else (parallel.AXIS,)
+        call = functools.partial(function, dialled(recipe, lambdas), 4, *axis, *args)
         return jax.tree.map(lambda x: x[0], jax.vmap(lambda _: call(), axis_name=parallel.AXIS)(jnp.zeros(1)))
 
     return jax.jit(first, compiler_options=xla_options.unoptimised())

@@ -3,7 +3,7 @@
 python stepping.py FOLDER: figures and states go to FOLDER/results.npz, and one state to FOLDER/checkpoints.
 """
 
-import functools
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import tiny
 from fec_jax.data import pipeline
 from fec_jax.train import parallel, steps
 from fec_jax.train.checkpoints import Checkpoints
+from fec_jax.train.programs import Programs
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
@@ -30,6 +31,7 @@ def batch(nimg):
 
 def go(state, nimg, mesh, mode, count, figures):
     """Takes `count` steps in the middle of the fade; appends their figures."""
+    state, later = RUN.packing(PHASE).packed(state)
     state, constants = parallel.place(state, mesh), parallel.replicate(RUN.constants(), mesh)
     compiled = None
     for _ in range(count):
@@ -39,13 +41,12 @@ def go(state, nimg, mesh, mode, count, figures):
         clock = steps.Clock(alpha=alpha, lr=lr, stream=stream, seed=seed)
         args = parallel.to_devices(batch(nimg), mesh), clock, constants
         if compiled is None:
-            step = functools.partial(steps.train_step, RUN.recipe, 8, parallel.AXIS)
-            compiled = parallel.compile_step(step, mesh, mode, (state, *args))
+            compiled = Programs(dataclasses.replace(RUN, mode=mode), PHASE, mesh, (state, *args))
         with jax.transfer_guard("disallow"):
-            state, metrics = compiled(state, *args)
+            state, metrics = compiled(nimg // PHASE.batch, state, *args)
         figures.append(jax.device_get(metrics))
         nimg += PHASE.batch
-    return jax.device_get(state)
+    return RUN.packing(PHASE).named(jax.device_get(state), later)
 
 
 def main(folder):

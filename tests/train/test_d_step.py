@@ -7,18 +7,36 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from smallest_step import LAMBDAS, RECIPE, STREAM, B, clock_at, examples_by_hand, fake_at, part, start
+from smallest_step import (
+    LAMBDAS,
+    RECIPE,
+    STREAM,
+    B,
+    batch_at,
+    clock_at,
+    examples_by_hand,
+    fake_at,
+    packed,
+    packing,
+    part,
+    start,
+)
 
 from fec_jax import images
-from fec_jax.train import history, steps
+from fec_jax.train import history, penalty, steps
 from fec_jax.train.augment import Augment
 
 
 def d_step(recipe, fake, buffer, nimg=0):
     """D's parameters and figures after its step."""
-    state = start().replace(history=buffer, nimg=jnp.int32(nimg))
-    after, metrics = part(steps.d_step, recipe)(LAMBDAS, state, examples_by_hand(), fake, STREAM, clock_at())
-    return jax.device_get(after.d_params), jax.device_get(metrics)
+    named, later = packing().packed(start().replace(history=buffer, nimg=jnp.int32(nimg)))
+    extra = None
+    if penalty.due(recipe, nimg // B):
+        batch = steps.Batch(**batch_at())
+        extra = part(penalty.penalty, recipe)(LAMBDAS, named.d_params, batch, clock_at())
+    args = named, examples_by_hand(), fake, STREAM, clock_at(), extra
+    after, metrics = part(steps.d_step, recipe)(LAMBDAS, *args)
+    return packing().named(after, later).d_params, jax.device_get(metrics)
 
 
 def test_d_learns_from_the_remembered_image():
@@ -58,7 +76,7 @@ def test_attributes_weigh_as_much_as_asked_where_d_learns():
 def test_d_step_lowers_ds_loss():
     """Broken: D walks uphill, or one of its two terms has the wrong sign (the paper's printed formula has)."""
     fake, none = fake_at(), history.empty(B, 0, 4)
-    state = start().replace(history=none)
+    state = packed(start().replace(history=none))
     slow = clock_at().replace(lr=jnp.float32(1e-3))
     first = None
     for _ in range(3):

@@ -41,11 +41,11 @@ def steps(monkeypatch):
             COMPILED[key] = compile_step(function, mesh, mode, args)
         step = COMPILED[key]
 
-        def call(state, batch, clock, constants):
+        def call(state, batch, clock, constants, penalty):
             with jax.transfer_guard("allow"):
                 stream, nimg = int(clock.stream), int(state.nimg)
                 watched.taken.append((nimg, stream))
-                state, metrics = step(state, batch, clock, constants)
+                state, metrics = step(state, batch, clock, constants, penalty)
                 if watched.spoil(stream, nimg):
                     state = state.replace(g_params=jax.tree.map(lambda x: x * jnp.nan, state.g_params))
                     metrics = metrics.replace(g_loss=metrics.g_loss * jnp.nan, sound=jnp.zeros((), bool))
@@ -120,13 +120,13 @@ def test_rollbacks_are_counted_anew_when_the_run_has_come_past(steps, tmp_path):
 
     steps.spoil = spoil
     trainer = train(tmp_path, max_rollbacks=1)
-    assert int(trainer.state.nimg) == 152
+    assert int(trainer.live.state.nimg) == 152
     assert trainer.counts.rollbacks == 3
 
 
 def test_checkpoints_by_the_clock_on_the_wall(steps, tmp_path, monkeypatch):
     """A slow phase loses hours of work when it is killed, though checkpoints by minutes were asked for."""
-    monkeypatch.setattr(loop.Trainer, "_is_late", lambda self: int(self.state.nimg) == 80)
+    monkeypatch.setattr(loop.Trainer, "_is_late", lambda self: int(self.live.state.nimg) == 80)
     trainer = train(tmp_path, keep_checkpoints=20)
     assert set(trainer.checkpoints.saved()) - {0, 24, 40, 48, 72, 96, 112, 120, 144, 152} <= {80, 88}
     assert len(trainer.checkpoints.saved()) == 11
@@ -159,7 +159,7 @@ def test_a_step_that_is_not_finite_is_undone_and_passed_over(steps, tmp_path, ca
     assert [line["nimg"] for line in lines] == [16, 32, 40, 48, 64, 80, 96, 112, 128, 144, 152]
     assert [line["rollbacks"] for line in lines] == [0] * 5 + [1] * 6
     assert all(np.isfinite(line["g_loss"]) for line in lines)
-    assert finite(trainer.state)
+    assert finite(trainer.live.state)
     saved = Checkpoints(tmp_path / "checkpoints", read_only=True)
     assert saved.saved() == [0, 24, 40, 48, 72, 96, 112, 120, 144, 152]
     for nimg in saved.saved():
@@ -181,7 +181,7 @@ def test_gives_up_after_some_rollbacks(steps, tmp_path):
     assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 112
     steps.spoil = lambda stream, nimg: False
     trainer = train(tmp_path)
-    assert finite(trainer.state)
+    assert finite(trainer.live.state)
     assert [line["nimg"] for line in training_lines(tmp_path)] == [16, 32, 40, 48, 64, 80, 96, 112, 128, 144, 152]
 
 
@@ -189,9 +189,9 @@ def test_a_rollback_past_a_border(steps, tmp_path):
     """The first step at a new resolution fails, and the rollback brings a state of another shape."""
     steps.spoil = lambda stream, nimg: stream == 40
     trainer = train(tmp_path)
-    assert finite(trainer.state)
+    assert finite(trainer.live.state)
     assert trainer.counts.skipped == 8
-    assert int(trainer.state.nimg) == 152
+    assert int(trainer.live.state.nimg) == 152
 
 
 def test_a_broken_checkpoint_is_written_again(steps, tmp_path):
@@ -221,7 +221,7 @@ def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(Viewer, "grid", fail)
     with caplog.at_level(logging.INFO, "fec_jax"):
         trainer = train(tmp_path, every=tiny.run(last_px=8).every)
-    assert int(trainer.state.nimg) == 152
+    assert int(trainer.live.state.nimg) == 152
     assert 152 in trainer.checkpoints.saved()
     assert "no figures today" in caplog.text
     assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 152

@@ -19,6 +19,7 @@ from smallest_step import (
     examples_by_hand,
     fake_at,
     only,
+    packed,
     part,
     start,
     vgg,
@@ -33,8 +34,9 @@ from fec_jax.weights import published
 
 def g_losses(ex, fake, recipe=RECIPE, lambdas=LAMBDAS, number=0, directions=None):
     constants = steps.Constants(vgg(), directions)
-    arguments = start().d_params, ex, fake, STREAM, clock_at(), constants, jnp.int32(number)
-    return part(steps.g_losses, recipe)(lambdas, *arguments)
+    arguments = packed(start()).d_params, ex, fake, STREAM, clock_at(), constants, jnp.int32(number)
+    grad, raw, squares = part(steps.g_losses, recipe)(lambdas, *arguments)
+    return grad, raw, generator_losses.shares(squares)
 
 
 def by_place(grad):
