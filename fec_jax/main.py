@@ -31,6 +31,11 @@ _PROCESS = flags.DEFINE_integer("process_id", None, "Started by hand: which of t
 _HEARTBEAT = flags.DEFINE_integer("heartbeat_timeout_seconds", 30, "A process silent for so long is taken as dead.", 1)
 _JOINING = flags.DEFINE_integer("initialization_timeout", 300, "Seconds to wait for all processes to start.", 1)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: config, metrics, grids, checkpoints.")
+_PROGRAMS = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder that keeps compiled programs; on accelerators by default ~/.cache/fec_jax/programs.",
+)
 _CHANGES = flags.DEFINE_multi_string("set", [], "Changes the config: KEY=VALUE, the same as --config.KEY=VALUE.")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -52,7 +57,7 @@ def main(argv: Sequence[str]) -> None:
                 heartbeat_timeout_seconds=_HEARTBEAT.value,
                 initialization_timeout=_JOINING.value,
             )
-        train(str(_CONFIG.value), _CHANGES.value, str(_WORKDIR.value))
+        train(str(_CONFIG.value), _CHANGES.value, str(_WORKDIR.value), _PROGRAMS.value)
         hosts.leave()
     except UserError as error:
         hosts.fail(error)
@@ -62,16 +67,20 @@ def main(argv: Sequence[str]) -> None:
         hosts.lose(error)
 
 
-def train(config: str, changes: Sequence[str], workdir: str) -> None:
-    """Trains the config (see `config.load.load`) in `workdir`, or resumes there. Raises UserError."""
+def train(config: str, changes: Sequence[str], workdir: str, programs: str | None = None) -> None:
+    """Trains the config (see `config.load.load`) in `workdir`, or resumes there. Raises UserError.
+
+    programs: see `compiling.keep_programs`.
+    """
     from fec_jax.config import build, load
     from fec_jax.config.workdir import bind, local, newest
     from fec_jax.estimate import startup
-    from fec_jax.train import hosts, loop, starting
+    from fec_jax.train import compiling, hosts, loop, starting
     from fec_jax.weights.load import start_from
 
     folder = local(workdir)
     with hosts.all_or_none():
+        compiling.keep_programs(programs)
         run = build.build(load.load(config, changes))
     if hosts.first():
         for line in startup.lines(run):

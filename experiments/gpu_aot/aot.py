@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fec_jax.io.atomic import write_whole
 
+ROOT = Path(__file__).resolve().parents[2]
 ENV = Path("~/.cache/fec_jax/gpu_aot").expanduser()
 PACKAGES = ("jax[cuda13]==0.11.2",)
 CONFIGS = {"benchmark": "experiments.gpu_aot.benchmark", "hq1024": "configs.hq1024"}

@@ -3,6 +3,8 @@
 `portraits64`'s recipe up to 256 px, wider (base 8192, cap 128), 32 photos a step, bfloat16. Compiled, not trained.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs.common import row
@@ -12,7 +14,7 @@ RESOLUTIONS = (4, 8, 16, 32, 64, 128, 256)
 
 
 def get_config() -> ConfigDict:
-    config = portraits64()
+    config: Any = portraits64()
     config.resolution_px = 256
     for px in RESOLUTIONS:
         if f"px{px}" not in config.schedule:

@@ -22,7 +22,7 @@ from fec_jax import schedule, xla_options
 from fec_jax.config import build
 from fec_jax.data.synthetic.source import ATTRIBUTES
 from fec_jax.estimate import cost, memory
-from fec_jax.train import parallel, steps
+from fec_jax.train import parallel, penalty, steps
 from fec_jax.train.run import Run
 
 
@@ -66,7 +66,7 @@ def compiled_phase(name: str, topology: str, px: int, effort: float = 0.0) -> di
     return {
         "batch_per_device": phase.batch // mesh.size,
         "remat_min_px": run.recipe.generator.remat_min_px,
-        **costs(compiled),
+        **with_penalty(costs(compiled), run, px, mesh, args),
         **contents(compiled.as_text()),
         **estimates(run, phase, mesh.size),
         "compile_s": round(seconds, 1),
@@ -92,6 +92,16 @@ def costs(compiled: Any) -> dict[str, float]:
         "peak_gb": round(hlo.peak_bytes(*sizes) / 1e9, 3),
         "code_gb": round(memory.generated_code_size_in_bytes / 1e9, 3),
     }
+
+
+def with_penalty(found: dict[str, float], run: Run, px: int, mesh: Mesh, args: tuple[Any, ...]) -> dict[str, float]:
+    """The costs of a step, with the operations of D's penalty if the config has one: it is a program of its own."""
+    if not run.recipe.r1_gamma:
+        return found
+    function = functools.partial(penalty.penalty, run.recipe, px, parallel.AXIS)
+    lowered = parallel.sharded_penalty(function, mesh).lower(args[0].d_params, args[1], args[2])
+    flops = lowered.compile().cost_analysis()["flops"]
+    return found | {"gflop": round(found["gflop"] + flops / 1e9, 3)}
 
 
 def contents(text: str) -> dict[str, Any]:

@@ -110,8 +110,8 @@ class Network:
     """A network at a resolution, as a function of the vector that its parameters lie in."""
 
     module: nn.Module
-    resolution_px: int
     layout: Layout
+    resolution_px: int
 
     def __call__(self, vector: Vector, *inputs: Any) -> Any:
         params = self.layout.tree(vector, self.module.dtype)

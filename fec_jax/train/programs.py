@@ -1,8 +1,6 @@
 """The state on the devices, and the compiled programs that change it."""
 
 import functools
-import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +9,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fec_jax import schedule
-from fec_jax.train import parallel, penalty, steps
+from fec_jax.train import compiling, parallel, penalty, steps
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
-
-log = logging.getLogger(__name__)
 
 
 class Programs:
@@ -91,10 +87,8 @@ class Live:
         """The programs of a phase; fade and stable phase of a resolution share them."""
         key = (phase.resolution_px, phase.batch)
         if key not in self._programs:
-            log.info("compiling %d px, batch %d ...", *key)
-            began = time.monotonic()
             args = self.state, batch, clock, self._constants
-            self._programs = {key: Programs(self._run, phase, self._mesh, args)}
-            log.info("compiled %d px in %.1f s", phase.resolution_px, time.monotonic() - began)
+            with compiling.announced(f"{phase.resolution_px} px, batch {phase.batch}"):
+                self._programs = {key: Programs(self._run, phase, self._mesh, args)}
             self._after_compiling()
         return self._programs[key]

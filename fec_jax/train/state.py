@@ -81,25 +81,18 @@ def enter(state: State, phase: Phase, g_adam: Adam, d_adam: Adam, depth: int) ->
     )
 
 
+def networks(recipe: Recipe, resolution_px: int) -> tuple[flat.Network, flat.Network]:
+    """G and D at a resolution, as functions of the vectors that a packed state has."""
+    modules: Any = recipe.generator, recipe.discriminator
+    kernels = recipe.kernels or flat.wanted_kernels()
+    layouts = (flat.Layout.of(shapes, resolution_px, kernels) for shapes in _shapes(*modules))
+    g, d = (flat.Network(*pair, resolution_px) for pair in zip(modules, layouts, strict=True))
+    return g, d
+
+
 @functools.cache
 def _shapes(generator: Generator, discriminator: Discriminator) -> tuple[Params, Params]:
     return jax.eval_shape(lambda: init_params(0, generator, discriminator))
-
-
-def networks(recipe: Recipe, resolution_px: int) -> tuple[flat.Network, flat.Network]:
-    """G and D at a resolution, as functions of the vectors that a packed state has."""
-    return _networks(recipe.generator, recipe.discriminator, resolution_px, recipe.kernels or flat.wanted_kernels())
-
-
-@functools.cache
-def _networks(
-    generator: Generator, discriminator: Discriminator, resolution_px: int, kernels: flat.Kernels
-) -> tuple[flat.Network, flat.Network]:
-    g, d = (
-        flat.Network(module, resolution_px, flat.Layout.of(shapes, resolution_px, kernels))
-        for module, shapes in zip((generator, discriminator), _shapes(generator, discriminator), strict=True)
-    )
-    return g, d
 
 
 class Packing:
