@@ -204,8 +204,8 @@ class Trainer:
         done = self.run.at(nimg).done
         if border and not done:
             r, following = self.run.recipe, self.run.at(nimg).phase
-            state = states.enter(state, following, r.g_adam, r.d_adam, self.run.history_depth)
-            self.live.take(state, following)
+            self.live.take(states.enter(state, following, r.g_adam, r.d_adam, self.run.history_depth), following)
+            state = self.live.named()
         # Not within a stretch of bad steps: a rollback is to go back to where it was well.
         due = self.late or schedule.crossed(before, nimg, e.checkpoint_kimg)
         if border or (due and not self.counts.in_a_row):
