@@ -26,6 +26,7 @@ def update(
     tx: optax.GradientTransformation, params: Vector, opt: optax.OptState, grads: Any, lr: Float[Array, ""]
 ) -> tuple[Vector, optax.OptState]:
     """One step downhill."""
+    updates: Any
     updates, opt = tx.update(grads, opt)
     return params - lr * updates, opt
 
