@@ -1,4 +1,4 @@
-"""Sources around another one, for an evaluation: one keeps its photos in memory, one takes their checksums."""
+"""Sources around another one, for an evaluation: one takes its photos' checksums, one keeps them in memory too."""
 
 import hashlib
 import os
@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from fec_jax.data.source import Source, load_to_fit
+from fec_jax.data.source import Source, fitted_count
 from fec_jax.types import HostAttrs, HostImages
 
 _SMALLEST_PART = 8
 
 
-class _Around:
-    """What all of them have in common: the source's name, size and attributes."""
+class Hashed:
+    """Photos and labels of another source, read on all cores; each one's checksum is taken while it is there."""
 
     def __init__(self, source: Source):
         self._source = source
@@ -23,30 +23,6 @@ class _Around:
         self.resolution_px = source.resolution_px
         self.attribute_names = source.attribute_names
         self.license = source.license
-
-
-class Fitted(_Around):
-    """The photos that statistics are fitted to (`load_to_fit`), read once, when first asked for."""
-
-    @cached_property
-    def _photos(self) -> tuple[HostImages, HostAttrs]:
-        return load_to_fit(Hashed(self._source))
-
-    def __len__(self) -> int:
-        return len(self._photos[0])
-
-    def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]:
-        """See `Source.load`; a range gives views, not copies."""
-        rows = slice(indices.start, indices.stop, indices.step) if isinstance(indices, range) else np.asarray(indices)
-        images, attrs = self._photos
-        return images[rows], attrs[rows]
-
-
-class Hashed(_Around):
-    """Photos and labels of another source, read on all cores; each one's checksum is taken while it is there."""
-
-    def __init__(self, source: Source):
-        super().__init__(source)
         self._digests: dict[int, bytes] = {}
 
     def __len__(self) -> int:
@@ -87,3 +63,20 @@ class Hashed(_Around):
                 sha.update(labels.tobytes())
                 self._digests[index] = sha.digest()
         return images, attrs
+
+
+class Fitted(Hashed):
+    """The photos that statistics are fitted to (see `load_to_fit`), read once, when first asked for."""
+
+    @cached_property
+    def _photos(self) -> tuple[HostImages, HostAttrs]:
+        return super().load(range(fitted_count(self._source)))
+
+    def __len__(self) -> int:
+        return len(self._photos[0])
+
+    def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]:
+        """See `Source.load`; a range gives views, not copies."""
+        rows = slice(indices.start, indices.stop, indices.step) if isinstance(indices, range) else np.asarray(indices)
+        images, attrs = self._photos
+        return images[rows], attrs[rows]
