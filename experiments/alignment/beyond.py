@@ -8,14 +8,13 @@ the mean over photos and attributes of D's logit, with the sign of 1 (a higher v
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from placed import listed, read
+from placed import listed, publish, read
 
 from fec_jax.complete import align
 from fec_jax.masks import sets
@@ -54,10 +53,7 @@ def main() -> None:
             context.append(float((jnp.abs(image - x) * (1 - mask)).sum() / (3 * (1 - mask).sum())))
         means = {"logit": logits, "lpips_to_photo": distances, "context": context}
         report[f"{value:g}"] = {name: round(float(np.mean(x)), 4) for name, x in means.items()}
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n")
+    publish(report, args.out)
 
 
 if __name__ == "__main__":

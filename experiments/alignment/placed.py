@@ -15,6 +15,7 @@ import json
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -133,18 +134,21 @@ def main() -> None:
         "eyes_off_side_shares": {"median": float(np.median(off)), "largest": float(off.max())},
         "seconds_per_photo": {"median": float(np.median(seconds)), "first": seconds[0]},
     }
-    text = json.dumps(
-        {
-            "command": f"placed.py --count {args.count} --split {args.split} --seed {args.seed}",
-            "weights": str(args.weights or "shipped"),
-            "machine": f"{platform.machine()}, Python {platform.python_version()}",
-            **figures,
-        },
-        indent=2,
-    )
+    report = {
+        "command": f"placed.py --count {args.count} --split {args.split} --seed {args.seed}",
+        "weights": str(args.weights or "shipped"),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        **figures,
+    }
+    publish(report, args.out)
+
+
+def publish(report: dict[str, Any], out: Path | None) -> None:
+    """Prints a report as JSON, and writes it to `out` if there is one."""
+    text = json.dumps(report, indent=2)
     print(text)
-    if args.out:
-        args.out.write_text(text + "\n")
+    if out:
+        out.write_text(text + "\n")
 
 
 if __name__ == "__main__":

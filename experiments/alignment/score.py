@@ -10,13 +10,12 @@ rises: -1 would be perfect.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from placed import listed, read
+from placed import listed, publish, read
 from scipy.stats import spearmanr
 
 from fec_jax.complete import align
@@ -94,10 +93,7 @@ def main() -> None:
             "real_logit": rank(logits, lpips),
             "mean_error_of_score": round(float(np.abs(1 - lpips - new).mean()), 4),
         }
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n")
+    publish(report, args.out)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ called alone.
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from placed import publish
 from skimage import data
 
 from fec_jax.complete import faces, task
@@ -80,10 +80,7 @@ def main() -> None:
                 "back, and the seam": median(lambda ready=ready, answer=answer: task.finish(ready, answer)),
             },
         }
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n")
+    publish(report, args.out)
 
 
 if __name__ == "__main__":
