@@ -91,8 +91,10 @@ def get_config() -> ConfigDict:
     config.loss.feat = 10.0  # [paper]
     config.loss.bdy = 5000.0  # [paper]
     config.loss.rec_alpha = 0.7  # [paper] weight of the hole in the reconstruction loss
+    # [ours] How far from the seam the boundary loss reaches, as a share of the side; 0 [paper]: 4 px at every size.
+    config.loss.rim = 0.0
     config.loss.rec_on_flipped = 1.0  # [paper] 1: the same for flipped attributes; less, down to 0, is ours
-    # [ours] For flipped attributes, the target of reconstruction and feature loss is the photo plus so many
+    # [ours] For flipped attributes, the target of reconstruction, feature and boundary loss is the photo plus so many
     # times the attribute's direction (its effect on the average face). 0 [paper]: the photo itself.
     config.loss.flip_shift = 0.0
     config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): values for single attributes

@@ -1,5 +1,6 @@
 """CelebA-HQ, 4 to 256 px: `hq1024` ended earlier, with the same widths at every resolution.
 
+pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare celebamask-hq CelebAMask-HQ --partition list_eval_partition.txt --resolution 256 --out data/celebamask_hq
 python -m fec_jax.main --config=configs/hq256.py --workdir=runs/hq256
 
@@ -14,6 +15,5 @@ from configs.hq1024 import grown_to
 
 def get_config() -> ConfigDict:
     config = hq1024()
-    config.schedule, config.batch = ConfigDict(), ConfigDict()
     config.remat_min_px = 0
     return grown_to(config, 256)

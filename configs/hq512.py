@@ -1,5 +1,6 @@
 """CelebA-HQ, 4 to 512 px: `hq1024` ended earlier, with the same widths at every resolution.
 
+pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare celebamask-hq CelebAMask-HQ --partition list_eval_partition.txt --resolution 512 --out data/celebamask_hq
 python -m fec_jax.main --config=configs/hq512.py --workdir=runs/hq512
 
@@ -13,6 +14,4 @@ from configs.hq1024 import grown_to
 
 
 def get_config() -> ConfigDict:
-    config = hq1024()
-    config.schedule, config.batch = ConfigDict(), ConfigDict()
-    return grown_to(config, 512)
+    return grown_to(hq1024(), 512)

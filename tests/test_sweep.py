@@ -206,9 +206,10 @@ def test_mistakes_in_a_command(tmp_path, capsys):
     assert "--jobs is 0" in one_line(capsys, TABLE, f"--out={tmp_path}", "--jobs=0")
 
 
-def test_the_tables_of_this_project(tmp_path, capsys):
-    """The ablation cannot be started, or has fewer than three seeds."""
-    path = tiny.REPO / "experiments/sweeps/ablation.py"
+@pytest.mark.parametrize("name", ["ablation", "recipes32", "recipes64"])
+def test_the_tables_of_this_project(name, tmp_path, capsys):
+    """A published table cannot be started, or has fewer than three seeds."""
+    path = tiny.REPO / f"experiments/sweeps/{name}.py"
     assert sweep.main([str(path), f"--out={tmp_path / 'out'}", "--dry-run"]) == 0, capsys.readouterr().err
     told = [line.split(", 0 of ")[0] for line in capsys.readouterr().out.splitlines()]
     table = tables.read(path)

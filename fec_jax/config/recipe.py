@@ -75,6 +75,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         feat_px=_feat_px(keys),
         adversarial=keys.one_of("loss.adversarial", KINDS),
         rec_alpha=keys.number("loss.rec_alpha", 0, 1),
+        rim=keys.number("loss.rim", 0, 0.25),
         rec_on_flipped=keys.number("loss.rec_on_flipped", 0, 1),
         r1_gamma=keys.number("loss.r1_gamma"),
         r1_attr=keys.number("loss.r1_attr"),

@@ -47,8 +47,9 @@ class Discriminator(nn.Module):
         self.down = {str(r): blocks[r](width[r], width[r // 2], added, self.dtype) for r in sizes[1:]}
         self.conv_4 = layers.Conv(width[4], dtype=self.dtype)
         self.dense_4 = nn.Dense(width[4], kernel_init=layers.he_normal, dtype=self.dtype)
-        self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype=self.dtype)
-        self.attr_head = nn.Dense(self.num_attrs, kernel_init=layers.unit_normal, dtype=self.dtype)
+        # In float32 whatever the networks' type: a logit of 8 has steps of 1/16 in bfloat16.
+        self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype="float32")
+        self.attr_head = nn.Dense(self.num_attrs, kernel_init=layers.unit_normal, dtype="float32")
 
     def __call__(
         self, x: Float[Array, "b r r 3"], alpha: Float[Array, ""] | float, *, resolution_px: int
@@ -61,7 +62,7 @@ class Discriminator(nn.Module):
             raise ValueError(f"input {x.shape[1:]} for resolution {resolution_px} of a {self.max_px} px discriminator")
         if self.is_initializing():
             self._create()
-        alpha = jnp.asarray(alpha, self.dtype)
+        alpha = jnp.asarray(alpha, jnp.float32)
         x = x.astype(self.dtype)
         features, pooled, r = self._in(x, resolution_px), x, resolution_px
         while r > 4:
@@ -69,14 +70,14 @@ class Discriminator(nn.Module):
             share = alpha if r == resolution_px else 1.0
             if self.growth == "add":
                 pooled = images.pool2(pooled)
-                down = self._in(pooled, r // 2) + share * down
+                down = images.plus(self._in(pooled, r // 2), down, share)
             elif r == resolution_px:
                 down = images.lerp(self._in(images.pool2(x), r // 2), down, share)
             features, r = down, r // 2
         features = self.conv_4(features)
         features = layers.leaky_relu(self.dense_4(features.reshape(x.shape[0], -1)))
         attr_logits = self.attr_head(features) if self.num_attrs else jnp.zeros((x.shape[0], 0))
-        return self.real_head(features)[:, 0].astype(jnp.float32), attr_logits.astype(jnp.float32)
+        return self.real_head(features)[:, 0], attr_logits
 
     def _in(self, x, resolution_px):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))

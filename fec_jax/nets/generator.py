@@ -69,7 +69,7 @@ class Generator(nn.Module):
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
     skip: the paper's two variants, see `Merge`. growth: how new layers fade in, see `layers.Growth`. dtype: of the
-    computation; parameters and result are float32. remat_min_px: see `layers.rematerialised`.
+    computation; parameters, alpha, `to_rgb` and result are float32. remat_min_px: see `layers.rematerialised`.
     """
 
     max_px: int
@@ -87,7 +87,7 @@ class Generator(nn.Module):
         width = {r: layers.channels(r, self.base, self.cap) for r in sizes}
         self.from_rgb = {str(r): layers.from_rgb(width[r], self.dtype) for r in sizes}
         added = self.growth == "add"
-        self.to_rgb = {str(r): layers.to_rgb(self.dtype, zero_init=added and r > 4) for r in sizes}
+        self.to_rgb = {str(r): layers.to_rgb(zero_init=added and r > 4) for r in sizes}
         encoders, decoders = (
             {r: layers.rematerialised(block, r, self.remat_min_px) for r in sizes[1:]}
             for block in (EncoderBlock, DecoderBlock)
@@ -121,10 +121,10 @@ class Generator(nn.Module):
             raise ValueError(f"{attrs.shape[1]} attributes for a generator of {self.num_attrs}")
         if self.is_initializing():
             self._create()
-        alpha = jnp.asarray(alpha, self.dtype)
+        alpha = jnp.asarray(alpha, jnp.float32)
         x = ops.with_channel(masked, mask).astype(self.dtype)
         z, skips = self._encode(x, alpha, resolution_px)
-        return self._complete(z, skips, attrs, alpha, resolution_px).astype(jnp.float32)
+        return self._complete(z, skips, attrs, alpha, resolution_px)
 
     def _encode(self, x, alpha, resolution_px):
         """z and the skips of every resolution (paper: G_enc)."""
@@ -136,7 +136,7 @@ class Generator(nn.Module):
             share = alpha if r == resolution_px else 1.0
             if self.growth == "add":
                 x = images.pool2(x)  # of the input, whatever the resolution
-                down = self._in(x, r // 2) + share * down
+                down = images.plus(self._in(x, r // 2), down, share)
             elif r == resolution_px:
                 down = images.lerp(self._in(images.pool2(x), r // 2), down, share)
             features, r = down, r // 2
@@ -156,7 +156,7 @@ class Generator(nn.Module):
             x = self.decode[str(r)](x, skips[r])
             new, share = self.to_rgb[str(r)](x), alpha if r == resolution_px else 1.0
             if self.growth == "add":
-                rgb = images.up2(rgb) + share * new
+                rgb = images.plus(images.up2(rgb), new, share)
             else:
                 rgb = images.lerp(images.up2(rgb), new, share) if r == resolution_px else new
         return rgb

@@ -59,7 +59,9 @@ class Kernel(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b _ _ {self.features}"]:
         kernel = self.param("kernel", self.init, (self.side, self.side, x.shape[-1], self.features))
-        x = self.convolve(x.astype(self.dtype), jnp.asarray(kernel, self.dtype))
+        if self.convolve is not ops.up2_conv3x3:  # which adds up taps first, in float32
+            kernel = jnp.asarray(kernel, self.dtype)
+        x = self.convolve(x.astype(self.dtype), kernel)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
             x = ops.add_bias(x, jnp.asarray(bias, self.dtype))
@@ -117,6 +119,19 @@ def from_rgb(features: int, dtype: DTypeLike) -> Kernel:
     return Kernel(features, True, he_normal, ops.conv1x1, dtype, side=1)
 
 
-def to_rgb(dtype: DTypeLike, zero_init: bool = False) -> Kernel:
-    """1 x 1 convolution from features to pixels, linear. `zero_init`: the kernel starts at 0."""
-    return Kernel(3, True, nn.initializers.zeros if zero_init else unit_normal, ops.conv1x1, dtype, side=1)
+def to_rgb(zero_init: bool = False) -> Kernel:
+    """1 x 1 convolution from features to pixels, linear. `zero_init`: the kernel starts at 0.
+
+    Always in float32: its pixels are the result, and in bfloat16 there are only 256 between 1/2 and 1.
+    """
+    return Kernel(3, True, nn.initializers.zeros if zero_init else unit_normal, ops.conv1x1, side=1)
+
+
+def in_float32(path: tuple[str, ...]) -> bool:
+    """Whether the kernel at this place of G's or D's tree is used in float32, whatever the networks' type.
+
+    Those are `to_rgb`, D's heads, and the kernels of `up2_conv3x3`, whose taps are added up.
+    """
+    if path[0].startswith("decode_"):
+        return path[1:] == ("Conv_0", "Conv_0", "kernel")
+    return path[0].startswith("to_rgb_") or path[0].endswith("_head")

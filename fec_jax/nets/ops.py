@@ -50,12 +50,13 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
     """`conv3x3(images.up2(x), kernel)`, with 4/9 of its operations and without the enlarged image.
 
     A pixel of the result sees 2 x 2 different pixels of `x`: which ones, and through which sums of the kernel's taps,
-    depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158).
+    depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158). Taps are added up
+    in the kernel's type, then converted to that of `x`.
     """
     b, h, w, c = x.shape
     # A program for any batch size (an export) has the plain form: with it, it was as fast.
     if jax.export.is_symbolic_dim(b) or b * h * w < MANY_PIXELS:
-        return conv3x3(images.up2(x), kernel)
+        return conv3x3(images.up2(x), kernel.astype(x.dtype))
     top, middle, bottom = kernel
     rows = ((top, middle + bottom), (top + middle, bottom))  # [place in the block][pixel of x]
     halves = [[((k[0], k[1] + k[2]), (k[0] + k[1], k[2])) for k in pair] for pair in rows]
@@ -73,7 +74,7 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
     )
     # Padded first: on CPUs the gradient of a convolution that pads by itself takes nine times as long.
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    y = _conv(padded, four.reshape(2, 2, c, -1), "VALID").reshape(b, h + 1, w + 1, 2, 2, -1)
+    y = _conv(padded, four.reshape(2, 2, c, -1).astype(x.dtype), "VALID").reshape(b, h + 1, w + 1, 2, 2, -1)
     rows = [jnp.stack([y[:, p : p + h, q : q + w, p, q] for q in range(2)], axis=3) for p in range(2)]
     return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, -1)
 

@@ -16,6 +16,7 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from fec_jax.nets import layers
 from fec_jax.types import Params
 
 Vector = Float[Array, " n"]
@@ -40,21 +41,23 @@ def unborn(tree: Params, resolution_px: int) -> Params:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where each array of a tree lies in a vector: kernels come first, then what has one axis (biases, scales).
+    """Where each array of a tree lies in a vector: first the kernels that the network's type holds for, then the rest.
 
-    kernels: the order of a convolution's axes there. Trees have `hwio`; cuDNN reads and writes `ohwi`.
+    paths: the arrays' names. kernels: the order of a convolution's axes there. Trees have `hwio`; cuDNN reads and writes `ohwi`.
     """
 
     structure: jax.tree_util.PyTreeDef
+    paths: tuple[tuple[str, ...], ...]
     shapes: tuple[tuple[int, ...], ...]
     kernels: Kernels
 
     @classmethod
     def of(cls, shapes: Params, resolution_px: int, kernels: Kernels) -> "Layout":
         """That of a network's layers born at a resolution; `shapes`: of all its parameters."""
-        layers = {name: part for name, part in shapes.items() if born(name, resolution_px)}
-        leaves, structure = jax.tree.flatten(layers)
-        return cls(structure, tuple(leaf.shape for leaf in leaves), kernels)
+        parts = {name: part for name, part in shapes.items() if born(name, resolution_px)}
+        leaves, structure = jax.tree_util.tree_flatten_with_path(parts)
+        paths = tuple(tuple(key.key for key in path) for path, _ in leaves)
+        return cls(structure, paths, tuple(leaf.shape for _, leaf in leaves), kernels)
 
     @property
     def size(self) -> int:
@@ -62,11 +65,12 @@ class Layout:
         return sum(self._sizes)
 
     def tree(self, vector: Vector, dtype: DTypeLike) -> Params:
-        """The arrays within a traced program; kernels in `dtype`, in which the network computes, all others in float32.
+        """The arrays within a traced program: kernels in `dtype`, in which the network computes; in float32 all others,
+        and the kernels that `layers.in_float32` names.
 
         The gradient with respect to the vector is one array too.
         """
-        sizes, count = self._sizes, sum(len(shape) >= 2 for shape in self.shapes)
+        sizes, count = self._sizes, sum(map(self._cast, range(len(self.shapes))))
         kernels, others = lax.split(vector, (sum(sizes[:count]), sum(sizes[count:])))
         pieces = [*lax.split(kernels.astype(dtype), sizes[:count]), *lax.split(others, sizes[count:])]
         return self._shaped(pieces)
@@ -85,7 +89,10 @@ class Layout:
     @property
     def _order(self) -> list[int]:
         """The arrays' numbers in the tree, in the vector's order."""
-        return sorted(range(len(self.shapes)), key=lambda i: len(self.shapes[i]) < 2)
+        return sorted(range(len(self.shapes)), key=lambda i: not self._cast(i))
+
+    def _cast(self, i: int) -> bool:
+        return len(self.shapes[i]) >= 2 and not layers.in_float32(self.paths[i])
 
     @property
     def _sizes(self) -> list[int]:

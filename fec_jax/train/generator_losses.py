@@ -68,6 +68,9 @@ def g_losses(
             seen, target = _windows(seen, target, window_keys, recipe.feat_px)
         return cpu.in_chunks(_distance(recipe))(constants.vgg, seen, target)
 
+    def bdy(x: Images) -> Float[Array, " b"]:
+        return boundary.boundary(bound(x), goal, holes.rim(ex.mask, recipe.rim))
+
     weights = {name: recipe.lambdas.of(name, recipe.d_terms) for name in TERMS}
 
     def attr(attr_logits: Float[Array, "b n"]) -> Float[Array, ""]:
@@ -79,7 +82,7 @@ def g_losses(
         logit, attr_logits = d_logits(x)
         return adversarial.g_loss(logit, recipe.adversarial).mean(), attr(attr_logits)
 
-    losses = {"rec": rec, "feat": feat, "bdy": lambda x: boundary.boundary(x, ex.real, holes.rim(ex.mask))}
+    losses = {"rec": rec, "feat": feat, "bdy": bdy}
     if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:
         del losses["feat"]
 

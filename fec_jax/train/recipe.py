@@ -49,7 +49,10 @@ class Recipe:
     rec_alpha: float = 0.7
     """[paper] Weight of the hole in the reconstruction loss."""
     rec_on_flipped: float = 1.0
-    """0 to 1 [paper: 1]: pull towards the photo inside the hole where an attribute was flipped."""
+    """0 to 1 [paper: 1]: pull towards the photo inside the hole where an attribute was flipped: of the reconstruction,
+    feature and boundary loss."""
+    rim: float = 0.0
+    """How far from the seam the boundary loss reaches, as a share of the side; 0 [paper]: 4 px at every size."""
     r1_gamma: float = 0.0
     """Weight of D's gradient penalty, per pixel: gamma = r1_gamma * r * r, so that it acts alike at every size."""
     r1_every: int = 1
@@ -61,8 +64,8 @@ class Recipe:
     most_flips: int = 1
     """[paper: 1] Most attributes that are flipped at once."""
     flip_shift: float | tuple[float, ...] = 0.0
-    """Where an attribute was flipped, the target of reconstruction and feature loss is the photo plus so many times the
-    attribute's direction (see `Constants`): one number for all, or one for each. 0 [paper]: the photo itself."""
+    """Where an attribute was flipped, the target of these losses is the photo plus so many times the attribute's
+    direction (see `Constants`): one number for all, or one for each. 0 [paper]: the photo itself."""
     history_share: float = 0.5
     """How often D sees an earlier completion."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"

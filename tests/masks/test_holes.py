@@ -56,6 +56,18 @@ def test_rim_by_hand_on_a_straight_seam():
     np.testing.assert_allclose(rim, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("size_px", [32, 128])
+def test_a_rim_of_a_share_of_the_side(size_px):
+    """Broken: the boundary loss sees a thinner part of the image at every larger size, whatever the config asks for."""
+    mask = jnp.zeros((1, size_px, size_px, 1)).at[:, size_px // 2 :].set(1.0)
+    rim = np.asarray(holes.rim(mask, 1 / 8))[0, :, size_px // 2, 0]
+    reach = size_px // 8
+    inside = np.arange(size_px // 2 - reach, size_px // 2 + reach)
+    assert set(np.flatnonzero(rim)) == set(inside)
+    assert rim.max() == pytest.approx(reach / (reach + 1))
+    assert rim.mean() == pytest.approx(1 / 8, abs=1e-6)
+
+
 def test_rim_is_the_same_for_hole_and_context():
     """Broken: only one side of the seam counts."""
     np.testing.assert_allclose(holes.rim(box()), holes.rim(1 - box()), atol=1e-6)

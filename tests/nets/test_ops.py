@@ -104,3 +104,12 @@ def test_sums_are_as_exact_as_short_ones(side):
     x = 1 + normal(0, 1, side, side, 2)
     exact = np.asarray(x, np.float64).sum(axis=(1, 2))
     np.testing.assert_allclose(ops.pixel_sum(x), exact, rtol=2e-6)
+
+
+def test_taps_are_added_up_in_full(monkeypatch):
+    """Broken: in bfloat16 the enlarging convolution rounds its kernel's taps before it adds them up."""
+    monkeypatch.setattr(ops, "MANY_PIXELS", 0)
+    kernel = jnp.zeros((3, 3, 1, 1)).at[1, 1].set(1).at[1, 2].set(2**-8).at[2, 1].set(2**-8)
+    y = ops.up2_conv3x3(jnp.ones((1, 2, 2, 1), jnp.bfloat16), kernel)
+    assert y.dtype == jnp.bfloat16
+    assert float(y[0, 0, 0, 0]) == 1 + 2**-7  # in bfloat16 1 + 2 ** -8 is 1
