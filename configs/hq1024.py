@@ -7,9 +7,9 @@ python -m fec_jax.main --config=configs/hq1024.py --workdir=runs/hq1024
 Hardware: written for 8 accelerators of 16 GB (2 photos of 1024 px each). On fewer, lower `config.batch`, as in
 `--config.batch.px1024=8`; to try the start on a CPU, `--config.batch.px4=8 --config.dtype=float32`.
 Hours and figures: not run to its end by us; nothing is claimed. Chosen on 1,254 portraits up to 128 px
-(`portraits128.py`, experiments/game): weights of the losses by their shares of G's gradient, the game, masks, edits. From
-256 px on the weights of 128 px go on: an extrapolation. Watch `share/...` in metrics.jsonl: `share/adv` of 0.1 to 0.3 and
-`share/attr` of about 0.05 are the aim; `adv` and `d_terms` of a row move them.
+(`portraits128.py`, experiments/game): weights of the losses by their shares of G's gradient, the game, masks, edits.
+From 256 px on the weights of 128 px go on: an extrapolation. Watch `share/...` in metrics.jsonl: `share/adv` of 0.1 to
+0.3 and `share/attr` of about 0.05 are the aim; `adv` and `d_terms` of a row move them.
 """
 
 from ml_collections import ConfigDict
@@ -93,8 +93,8 @@ def get_config() -> ConfigDict:
     config.loss.feat_px = 256  # a window: VGG16 of whole images of 1024 px would be most of the step
     config.loss.d_attr = 0.125  # with 1 nearly all that D learns is attributes
     config.d_lr_factor = 2.0
-    # The penalty's gradient joins that of the step it comes before, so Adam makes no steps besides the ordinary ones, and its
-    # rate and betas need no correction for the interval (Karras et al. 2020, appendix B, corrects for one more step).
+    # The penalty's gradient joins that of the next step, so Adam makes no steps besides the ordinary ones. Its rate and
+    # betas need no correction for the interval: Karras et al. 2020 (appendix B) correct for one more step.
     config.loss.update({"r1_gamma": 1e-5, "r1_attr": 1.0, "r1_every": 16})
     config.d_augment.update({"color": 0.1, "shift": 0.05, "noise": 0.2, "clean": 0.5})
     config.augment.update({"shift": 0.01, "scale": 0.02})

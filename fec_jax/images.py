@@ -29,12 +29,12 @@ def up2(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
 
 
 def lerp(old: Float[Array, "..."], new: Float[Array, "..."], alpha: Float[Array, ""] | float) -> Float[Array, "..."]:
-    """The fade: `old` at alpha 0, `new` at alpha 1, both exactly. Computed in alpha's type, the result is of `new`'s."""
+    """The fade: `old` at alpha 0, `new` at alpha 1, both exactly. Computed in alpha's type; the result has `new`'s."""
     return ((1 - alpha) * old + alpha * new).astype(new.dtype)
 
 
 def plus(old: Float[Array, "..."], new: Float[Array, "..."], alpha: Float[Array, ""] | float) -> Float[Array, "..."]:
-    """The other fade: `old + alpha * new`. Computed in alpha's type, the result is of `new`'s."""
+    """The other fade: `old + alpha * new`. Computed in alpha's type; the result has `new`'s."""
     return (old + alpha * new).astype(new.dtype)
 
 

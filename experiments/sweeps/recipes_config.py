@@ -1,5 +1,6 @@
-"""`hq1024` and `hq1024_paper` at a sixteenth of the width, to 32 or 64 px, on synthetic faces. The runs of `recipes32.py` and `recipes64.py`.
+"""`hq1024` and `hq1024_paper` at a sixteenth of the width, to 32 or 64 px, on synthetic faces.
 
+The runs of `recipes32.py` and `recipes64.py`.
 Only size, length, data and what follows from them change; see `reduced`.
 """
 

@@ -33,8 +33,8 @@ def center(size_px: int, share: float = 0.5) -> Float[Array, "{size_px} {size_px
 def rim(mask: Masks, share: float = 0.0) -> Masks:
     """The boundary loss's weight: the mask's edge, blurred by a mean filter; in [0, 1].
 
-    The edge is the morphological gradient (maximum minus minimum of a window): `reach` pixels on both sides of the seam.
-    The weight is 0 further than reach + blur // 2 pixels from it, and everywhere for an empty or full mask.
+    The edge is the morphological gradient (a window's maximum minus its minimum): `reach` pixels on both sides of the
+    seam. The weight is 0 further than reach + blur // 2 pixels from it, and everywhere for an empty or full mask.
 
     share: 0 (paper): reach 1, blur 7 at every size, so that the rim's part of the image halves with every resolution.
     Otherwise the rim ends this share of the side away from the seam, half of it edge, half blur (at least 1 px each).

@@ -50,8 +50,8 @@ def up2_conv3x3(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]) -> 
     """`conv3x3(images.up2(x), kernel)`, with 4/9 of its operations and without the enlarged image.
 
     A pixel of the result sees 2 x 2 different pixels of `x`: which ones, and through which sums of the kernel's taps,
-    depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158). Taps are added up
-    in the kernel's type, then converted to that of `x`.
+    depends on its place in its 2 x 2 block only (sub-pixel convolution, Shi et al., arXiv:1609.05158). Taps are added
+    up in the kernel's type, then converted to that of `x`.
     """
     b, h, w, c = x.shape
     # A program for any batch size (an export) has the plain form: with it, it was as fast.

@@ -43,7 +43,8 @@ def unborn(tree: Params, resolution_px: int) -> Params:
 class Layout:
     """Where each array of a tree lies in a vector: first the kernels that the network's type holds for, then the rest.
 
-    paths: the arrays' names. kernels: the order of a convolution's axes there. Trees have `hwio`; cuDNN reads and writes `ohwi`.
+    paths: the arrays' names. kernels: the order of a convolution's axes there. Trees have `hwio`; cuDNN reads and
+    writes `ohwi`.
     """
 
     structure: jax.tree_util.PyTreeDef

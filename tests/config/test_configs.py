@@ -124,7 +124,17 @@ def test_hq1024_differs_from_the_paper_in_the_recipe_alone():
     """Broken: comparing the two compares networks, lengths or data too; or what we recommend is the paper's."""
     ours, paper = (flatten_dict(config_of(name).to_dict(), sep=".") for name in ("hq1024", "hq1024_paper"))
     kinds = {name.split(".")[0] for name in ours if ours[name] != paper[name]}
-    recipe = {"growth", "loss", "mask", "augment", "d_augment", "keep_probability", "most_flips", "d_lr_factor", "history"}
+    recipe = {
+        "growth",
+        "loss",
+        "mask",
+        "augment",
+        "d_augment",
+        "keep_probability",
+        "most_flips",
+        "d_lr_factor",
+        "history",
+    }
     assert kinds == recipe | {"schedule"}
     rows = {name.rsplit(".", 1)[1] for name in ours if name.startswith("schedule.") and ours[name] != paper[name]}
     assert rows == {"lr", "lr_end", "d_terms", "adv", "lpips", "noise"}
