@@ -14,6 +14,8 @@ from fec_jax.estimate import cost
 from fec_jax.masks import holes
 from fec_jax.nets.generator import Generator
 from fec_jax.train import examples
+from fec_jax.train.recipe import Batch, Clock, Constants
+from fec_jax.train.run import Run
 
 Given = dict[str, Any]
 Side = Callable[[], np.ndarray]
@@ -38,25 +40,11 @@ def completion(width: str, px: int, batch: int) -> tuple[Side, Given]:
 def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
     """D's and G's updates with all five losses; its result are G's and D's loss.
 
-    Also samples masks, attributes and history; the twin receives them as inputs. Without what the twin lacks: penalty,
-    augmentation, and examples from the history.
+    Also samples masks, attributes and history; the twin receives them as inputs.
     """
-    values = config(width, px, batch, 1.0)
-    values["augment"]["mirror"] = False
-    values["history"]["share"] = 0.0
-    run = networks_only(values, NAMES)
-    r = run.recipe
-    phase = run.phases[-1]
-    programs, (state, photos, clock, teachers) = cost.ready(run, phase)
-    ex = examples.make(
-        photos.real, photos.attrs, jnp.arange(batch), clock.seed, clock.alpha,
-        sampler=r.sampler, mask_px=px, augment=r.augment, keep_probability=r.keep_probability,
-        most_flips=r.most_flips,
-    )  # fmt: skip
-    networks = run.new_state(phase)
-    given = {"g": networks.g_params, "d": networks.d_params, "vgg": teachers.vgg}
-    given |= {"real": ex.real, "mask": ex.mask, "px": px}
-    given = jax.device_get({**given, "attrs": ex.attrs, "wanted_attrs": ex.wanted_attrs})
+    run = twins_run(width, px, batch, "float32")
+    programs, (state, photos, clock, teachers) = cost.ready(run, run.phases[-1])
+    given = twins_inputs(run, photos, clock, teachers)
 
     def step() -> np.ndarray:
         nonlocal state
@@ -66,4 +54,27 @@ def train_step(width: str, px: int, batch: int) -> tuple[Side, Given]:
         jax.block_until_ready(state)
         return losses
 
-    return step, {**given, "lambdas": r.lambdas}
+    return step, given
+
+
+def twins_run(width: str, px: int, batch: int, dtype: str) -> Run:
+    """A run without what the twin lacks: penalty, augmentation, and examples from the history."""
+    values = config(width, px, batch, 1.0)
+    values["augment"]["mirror"] = False
+    values["history"]["share"] = 0.0
+    values["dtype"] = dtype
+    return networks_only(values, NAMES)
+
+
+def twins_inputs(run: Run, photos: Batch, clock: Clock, teachers: Constants) -> Given:
+    """What the twin is given, of what the run's first step is given."""
+    r, phase = run.recipe, run.phases[-1]
+    ex = examples.make(
+        photos.real, photos.attrs, jnp.arange(phase.batch), clock.seed, clock.alpha,
+        sampler=r.sampler, mask_px=phase.resolution_px, augment=r.augment, keep_probability=r.keep_probability,
+        most_flips=r.most_flips,
+    )  # fmt: skip
+    networks = run.new_state(phase)
+    given = {"g": networks.g_params, "d": networks.d_params, "vgg": teachers.vgg, "real": ex.real, "mask": ex.mask}
+    given = jax.device_get({**given, "attrs": ex.attrs, "wanted_attrs": ex.wanted_attrs})
+    return {**given, "px": phase.resolution_px, "lambdas": r.lambdas}

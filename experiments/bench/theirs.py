@@ -32,7 +32,7 @@ def train_step(given: dict[str, Any], channels_last: bool) -> Side:
     training = twin.Training(g, d, vgg, given["lambdas"], given["px"], channels_last)
     real, mask = (twin.to_torch(np.array(given[name]), channels_last) for name in ("real", "mask"))
     attrs, wanted = (torch.from_numpy(np.array(given[name])) for name in ("attrs", "wanted_attrs"))
-    return lambda: np.array(training.step(real, mask, attrs, wanted))
+    return lambda: np.array([loss.item() for loss in training.step(real, mask, attrs, wanted)])
 
 
 def operations(side: Side) -> int:

@@ -1,10 +1,11 @@
 """G, D, VGG16 and the training step in PyTorch, with the same weights: what our own speed is compared with.
 
-Written for this benchmark, the way one writes it in PyTorch: eager, NCHW, `torch.optim.Adam`, fused kernels where the
-library has them. `channels_last` is the other memory format; a benchmark takes the faster one. Growth
+Written for this benchmark, the way one writes it in PyTorch: eager or compiled, NCHW, `torch.optim.Adam`, fused kernels
+where the library has them. `channels_last` is the other memory format; a benchmark takes the faster one. Growth
 "blend" at alpha 1.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,17 +20,17 @@ Tree = Mapping[str, Any]
 T = torch.Tensor
 
 
-def from_flax(tree: Tree, channels_last: bool = False) -> dict[str, Any]:
+def from_flax(tree: Tree, channels_last: bool = False, device: str = "cpu") -> dict[str, Any]:
     """Flax's parameters as torch's: kernels OIHW, matrices [out, in]."""
     converted = {}
     for name, leaf in tree.items():
         if isinstance(leaf, Mapping):
-            converted[name] = from_flax(leaf, channels_last)
+            converted[name] = from_flax(leaf, channels_last, device)
             continue
         x = torch.from_numpy(np.array(leaf, np.float32))
         x = x.permute(3, 2, 0, 1) if x.ndim == 4 else x.T if x.ndim == 2 else x
         x = x.contiguous(memory_format=torch.channels_last) if channels_last and x.ndim == 4 else x.contiguous()
-        converted[name] = x
+        converted[name] = x.to(device)
     return converted
 
 
@@ -38,9 +39,9 @@ def leaves(tree: Tree) -> list[T]:
     return [x for leaf in tree.values() for x in (leaves(leaf) if isinstance(leaf, Mapping) else [leaf])]
 
 
-def to_torch(x: np.ndarray, channels_last: bool = False) -> T:
+def to_torch(x: np.ndarray, channels_last: bool = False, device: str = "cpu") -> T:
     """NHWC to NCHW (or, with another memory format, the same)."""
-    t = torch.from_numpy(np.array(np.asarray(x).transpose(0, 3, 1, 2), order="C"))
+    t = torch.from_numpy(np.array(np.asarray(x).transpose(0, 3, 1, 2), order="C")).to(device)
     return t.contiguous(memory_format=torch.channels_last) if channels_last else t
 
 
@@ -112,7 +113,8 @@ def discriminator(p: Tree, x: T, px: int) -> tuple[T, T]:
 
 def relu2_2(p: Tree, x: T) -> T:
     """See `fec_jax.nets.vgg16`."""
-    x = ((x + 1) / 2 - torch.tensor(IMAGENET_MEAN)[:, None, None]) / torch.tensor(IMAGENET_STD)[:, None, None]
+    mean, std = (torch.tensor(of, device=x.device)[:, None, None] for of in (IMAGENET_MEAN, IMAGENET_STD))
+    x = ((x + 1) / 2 - mean) / std
     x = F.max_pool2d(F.relu(_plain(p["conv1_2"], F.relu(_plain(p["conv1_1"], x)))), 2)
     return F.relu(_plain(p["conv2_2"], F.relu(_plain(p["conv2_1"], x))))
 
@@ -123,46 +125,77 @@ def rim(mask: T) -> T:
     return F.avg_pool2d(edge, 7, 1, 3)
 
 
-class Training:
-    """The training step: D's update, then G's with all five losses, then G's average."""
+def d_losses(d: Tree, w: Lambdas, real: T, fake: T, attrs: T, px: int) -> tuple[T, T]:
+    """D's adversarial loss, and all that it learns from."""
+    logit, attr = discriminator(d, torch.cat([real, fake]), px)
+    b = len(real)
+    d_loss = F.softplus(-logit[:b]).mean() + F.softplus(logit[b:]).mean()
+    return d_loss, d_loss + w.attr * F.binary_cross_entropy_with_logits(attr[:b], attrs)
 
-    def __init__(self, g: Tree, d: Tree, vgg: Tree, lambdas: Lambdas, px: int, channels_last: bool) -> None:
-        self.g, self.d, self.vgg = (from_flax(tree, channels_last) for tree in (g, d, vgg))
+
+def g_losses(d: Tree, vgg: Tree, w: Lambdas, real: T, fake: T, mask: T, wanted: T, px: int) -> T:
+    """G's five losses, weighted."""
+    logit, attr = discriminator(d, fake, px)
+    difference = (fake - real).abs()
+    per_pixel = difference.mean(1, keepdim=True)
+    hole = (mask * per_pixel).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp_min(1e-6)
+    context = ((1 - mask) * per_pixel).sum((1, 2, 3)) / (1 - mask).sum((1, 2, 3)).clamp_min(1e-6)
+    with torch.no_grad():
+        of_real = relu2_2(vgg, real)
+    return (
+        w.adv * F.softplus(-logit).mean()
+        + w.attr * F.binary_cross_entropy_with_logits(attr, wanted)
+        + w.rec * (0.7 * hole + 0.3 * context).mean()
+        + w.feat * (relu2_2(vgg, fake) - of_real).square().mean()
+        + w.bdy * (rim(mask) * difference).mean()
+    )
+
+
+class Training:
+    """The training step: D's update, then G's with all five losses, then G's average.
+
+    dtype: of the convolutions (autocast); parameters and losses are float32. compiled: networks and losses are, by
+    `torch.compile`, with their gradients.
+    """
+
+    def __init__(
+        self,
+        g: Tree,
+        d: Tree,
+        vgg: Tree,
+        lambdas: Lambdas,
+        px: int,
+        channels_last: bool,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        compiled: bool = False,
+    ) -> None:
+        self.g, self.d, self.vgg = (from_flax(tree, channels_last, device) for tree in (g, d, vgg))
         self.average = [x.clone() for x in leaves(self.g)]
         for x in (*leaves(self.g), *leaves(self.d)):
             x.requires_grad_()
-        self.g_adam = torch.optim.Adam(leaves(self.g), 1e-3, (0.9, 0.99))
-        self.d_adam = torch.optim.Adam(leaves(self.d), 1e-3, (0.5, 0.99))
+        fused = device != "cpu"
+        self.g_adam = torch.optim.Adam(leaves(self.g), 1e-3, (0.9, 0.99), fused=fused)
+        self.d_adam = torch.optim.Adam(leaves(self.d), 1e-3, (0.5, 0.99), fused=fused)
         self.lambdas, self.px = lambdas, px
+        self._cast = functools.partial(torch.autocast, device, dtype, enabled=dtype != torch.float32)
+        wrap = torch.compile if compiled else lambda function: function
+        self._generator, self._d_losses, self._g_losses = map(wrap, (generator, d_losses, g_losses))
 
-    def step(self, real: T, mask: T, attrs: T, wanted: T) -> tuple[float, float]:
+    def step(self, real: T, mask: T, attrs: T, wanted: T) -> tuple[T, T]:
         """Losses of G and D of this step, before it."""
         w, px = self.lambdas, self.px
-        bce = F.binary_cross_entropy_with_logits
-        fake = generator(self.g, real * (1 - mask), mask, wanted, px)
-        logit, attr = discriminator(self.d, torch.cat([real, fake.detach()]), px)
-        b = len(real)
-        d_loss = F.softplus(-logit[:b]).mean() + F.softplus(logit[b:]).mean()
+        with self._cast():
+            fake = self._generator(self.g, real * (1 - mask), mask, wanted, px).float()
+            d_loss, d_total = self._d_losses(self.d, w, real, fake.detach(), attrs, px)
         self.d_adam.zero_grad(set_to_none=True)
-        (d_loss + w.attr * bce(attr[:b], attrs)).backward()
+        d_total.backward()
         self.d_adam.step()
 
         for x in leaves(self.d):
             x.requires_grad_(False)
-        logit, attr = discriminator(self.d, fake, px)
-        difference = (fake - real).abs()
-        per_pixel = difference.mean(1, keepdim=True)
-        hole = (mask * per_pixel).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp_min(1e-6)
-        context = ((1 - mask) * per_pixel).sum((1, 2, 3)) / (1 - mask).sum((1, 2, 3)).clamp_min(1e-6)
-        with torch.no_grad():
-            of_real = relu2_2(self.vgg, real)
-        g_loss = (
-            w.adv * F.softplus(-logit).mean()
-            + w.attr * bce(attr, wanted)
-            + w.rec * (0.7 * hole + 0.3 * context).mean()
-            + w.feat * (relu2_2(self.vgg, fake) - of_real).square().mean()
-            + w.bdy * (rim(mask) * difference).mean()
-        )
+        with self._cast():
+            g_loss = self._g_losses(self.d, self.vgg, w, real, fake, mask, wanted, px)
         self.g_adam.zero_grad(set_to_none=True)
         g_loss.backward()
         self.g_adam.step()
@@ -170,4 +203,4 @@ class Training:
             x.requires_grad_()
         with torch.no_grad():
             torch._foreach_lerp_(self.average, [x.detach() for x in leaves(self.g)], 0.01)
-        return g_loss.item(), d_loss.item()
+        return g_loss.detach(), d_loss.detach()

@@ -29,6 +29,11 @@ class Programs:
         step = functools.partial(steps.train_step, recipe, px, parallel.AXIS)
         self._step = parallel.compile_step(step, mesh, run.mode, (*args, self._none))
 
+    @property
+    def compiled(self) -> dict[str, Any]:
+        """The programs themselves, to ask them what they cost: `step`, and `penalty` if the recipe has one."""
+        return {"step": self._step} | ({"penalty": self._penalty} if self._recipe.r1_gamma else {})
+
     def __call__(
         self, number: int, state: State, batch: steps.Batch, clock: steps.Clock, constants: steps.Constants
     ) -> tuple[State, steps.Metrics]:
