@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.gpu import asking, measure, rows, table, timing, traffic
+from experiments.gpu import asking, given, measure, rows, table, timing, traffic
 from experiments.gpu.rows import Row
 
 ABOUT = {"platform": "gpu", "card": "NVIDIA A", "commit": None}
@@ -38,6 +38,14 @@ def test_the_most_important_rows_come_first():
         if row.side != "ours":
             ours = Row(row.what, "ours", *list(row.key.values())[2:])
             assert ours in planned[: planned.index(row)], "its results have nothing to be compared with"
+
+
+def test_every_step_is_a_config_s():
+    """Broken: a config has another batch or precision than its row, which fails on the GPU, minutes later."""
+    for row in {row for tiny in (True, False) for row in rows.plan(tiny) if row.what == "step"}:
+        run, phase = given.step(row.name, row.resolution, row.batch, row.dtype)
+        assert (phase.resolution_px, phase.batch) == (row.resolution, row.batch), row
+        assert run.recipe.discriminator.dtype == row.dtype, row
 
 
 def test_what_is_missing():
