@@ -25,7 +25,7 @@ def figures(asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if asked["what"] == "card":
         return card()
     args = [asked[name] for name in ("what", "name", "resolution", "batch", "dtype", "seconds")]
-    if asked["side"] in ("ours", "reference"):
+    if asked["side"] in ("ours", "reference", "operations"):
         from experiments.gpu import ours
 
         return ours.measure(*args, side=asked["side"])

@@ -100,9 +100,7 @@ def completion(name: str, px: int, batch: int, dtype: str, seconds: float) -> It
     values = {"image": given.some(np.asarray(compiled(params, *inputs)))}
     each = timed(lambda: compiled(params, *inputs), jax.block_until_ready, seconds)
     yield {"ms": each * 1e3, **listener.figures("forward"), "values": values, **memory({"g": compiled})}
-    with cpu.textbook():
-        flops = (jax.jit(forward).lower(params, *inputs).cost_analysis() or {})["flops"]
-    yield {"gflop": flops / 1e9, "gb": traffic.moved(compiled.as_text() or "") / 1e9, **analysis({"g": compiled}, {})}
+    yield {"gb": traffic.moved(compiled.as_text() or "") / 1e9, **analysis({"g": compiled}, {})}
 
 
 def step(name: str, px: int, batch: int, dtype: str, seconds: float) -> Iterator[Figures]:
@@ -129,10 +127,20 @@ def step(name: str, px: int, batch: int, dtype: str, seconds: float) -> Iterator
     values = {name: [float(loss)] for name, loss in zip(("g_loss", "d_loss"), losses, strict=True)}
     figures = {"ms": each * 1e3, "images_per_s": phase.batch / each, "start_s": start_s, "values": values}
     yield figures | listener.figures("train_step", "penalty") | memory(programs.compiled)
-    flops, _ = cost.step_cost(run, phase, phase.batch)
     share = {"step": 1.0, "penalty": 1 / max(1, r.r1_every)}
     moved = sum(share[kind] * traffic.moved(program.as_text()) for kind, program in programs.compiled.items())
-    yield {"gflop": flops / 1e9, "gb": moved / 1e9, **analysis(programs.compiled, share)}
+    yield {"gb": moved / 1e9, **analysis(programs.compiled, share)}
+
+
+def operations(what: str, name: str, px: int, batch: int, dtype: str) -> float:
+    """Operations of a completion or a step as written, for accelerators: counted on the CPU, nothing is compiled."""
+    if what == "step":
+        run, phase = given.step(name, px, batch, dtype)
+        return cost.step_cost(run, phase, phase.batch)[0]
+    g, params, inputs = given.completion(name, px, batch, dtype)
+    forward = jax.jit(lambda p, *x: g.apply({"params": p}, *x, 1.0, resolution_px=px))
+    with cpu.textbook():
+        return (forward.lower(params, *inputs).cost_analysis() or {})["flops"]
 
 
 def memory(programs: dict[str, Any]) -> Figures:
@@ -150,7 +158,10 @@ def memory(programs: dict[str, Any]) -> Figures:
 
 def analysis(programs: dict[str, Any], share: dict[str, float]) -> Figures:
     """JAX's own account of the compiled programs, which on a GPU leaves out what cuDNN and cuBLAS do."""
-    found = {kind: program.cost_analysis() or {} for kind, program in programs.items()}
+    try:
+        found = {kind: program.cost_analysis() or {} for kind, program in programs.items()}
+    except jax.errors.JaxRuntimeError:  # not every device's library has it
+        return {}
 
     def total(name: str) -> float:
         return sum(share.get(kind, 1.0) * of.get(name, 0.0) for kind, of in found.items()) / 1e9
@@ -161,11 +172,15 @@ def analysis(programs: dict[str, Any], share: dict[str, float]) -> Figures:
 def measure(what: str, *args: Any, side: str) -> Iterator[Figures]:
     """What the function of this name yields, with the version.
 
-    side: a check runs in the forms that accelerators have, on whatever device; as `reference`, in the device's own.
+    side: a check runs in the forms that accelerators have, on whatever device; as `reference`, in the device's own. As
+    `operations`, only these are counted.
     """
     functions: dict[str, Callable[..., Iterator[Figures]]] = {
         f.__name__: f for f in (rates, check_completion, check_step, completion, step)
     }
+    if side == "operations":
+        yield {"gflop": operations(what, *args[:-1]) / 1e9}
+        return
     compiling.keep_programs()
     textbook = what.startswith("check_") and side != "reference"
     with cpu.textbook() if textbook else contextlib.nullcontext():

@@ -16,7 +16,7 @@ def completed(rows: Rows) -> Rows:
     this dtype and bytes / rate of a copy. `binds` says which.
     """
     rates = {row["card"]: row for row in rows if row["what"] == "rates" and "error" not in row}
-    return [row | derived(row, rates.get(row["card"])) if "gflop" in row else row for row in rows]
+    return [row | derived(row, rates.get(row["card"])) if row.keys() >= {"ms", "gflop", "gb"} else row for row in rows]
 
 
 def derived(row: dict[str, Any], rates: dict[str, Any] | None) -> dict[str, Any]:
