@@ -23,6 +23,7 @@ def reference(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("reference")
     code, errors = tiny.train(workdir)
     assert code == 0, errors
+    (workdir / "stderr.txt").write_text(errors)
     return workdir
 
 
@@ -41,6 +42,10 @@ def test_the_workdir_tells_the_whole_run(reference):
     """A run cannot be assessed from its folder: something is missing, repeated, or cannot be read."""
     assert json.loads((reference / "config.json").read_text()) == json.loads(tiny.config().to_json())
     assert list((reference / "events").glob("events.*"))
+    errors = (reference / "stderr.txt").read_text()
+    said = re.findall(r"the step of (\d+) px, batch 8 has ([\d.]+) MiB per device, as compiled", errors)
+    assert [int(px) for px, _ in said] == [4, 8, 16]
+    assert 0 < float(said[0][1]) < float(said[-1][1]) < 50
     checkpoints = {int(path.name) for path in (reference / "checkpoints").iterdir()}
     assert checkpoints == {0, 40, 112, 152, 224, 240, 264}, "borders, and the newest two"
     grids = sorted((reference / "grids").iterdir())

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -62,6 +63,18 @@ def announced(what: str) -> Iterator[None]:
         thread.join()
     kept = " (it was kept from an earlier time)" if _found().count > before else ""
     log.info("compiled %s in %.1f s%s", what, time.monotonic() - begun, kept)
+
+
+def memory_mib(program: Any) -> float | None:
+    """What a compiled program has of a device's memory, its arguments included; None if it does not say (`pmap`)."""
+    try:
+        found = program.memory_analysis()
+    except (AttributeError, NotImplementedError):
+        return None
+    if found is None:
+        return None
+    own = found.temp_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+    return (found.argument_size_in_bytes + own) / 2**20
 
 
 class _Found:

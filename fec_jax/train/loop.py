@@ -16,7 +16,7 @@ from fec_jax.train import facts, hosts, parallel, starting, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.programs import Live
-from fec_jax.train.progress import Counts, Rates, Window, figures_line, memory_mib
+from fec_jax.train.progress import Counts, Missing, Rates, Window, figures_line, memory_mib
 from fec_jax.train.run import Run
 from fec_jax.train.stopping import Stop
 from fec_jax.train.viewer import Viewer, print_figures
@@ -53,7 +53,7 @@ class Trainer:
         self.late = False  # whether a checkpoint is due by the clock on the wall
         self.saved_at = time.monotonic()
         self.source = run.train_source(run.phases[-1].resolution_px)
-        self.counts, self.window = Counts(), Window()
+        self.counts, self.window, self.missing = Counts(), Window(), Missing()
         self.tries, self.failed_at = 0, -1  # rollbacks since the run last came past this place
         self.started_from: dict[str, Any] | None = start.facts() if start else None
 
@@ -75,6 +75,8 @@ class Trainer:
                     log.info("stopped at %.3f kimg, saved: the same command resumes", nimg / 1000)
                 else:
                     self._finish(nimg)
+                for line in self.missing.lines():
+                    log.warning("not shown: %s", line)
             finally:
                 if self.metrics:
                     self.metrics.close()
@@ -198,9 +200,10 @@ class Trainer:
         state = self.live.named()
         # One process shows; the others wait for it in the next step.
         if hosts.first() and (border or schedule.crossed(before, nimg, e.grid_kimg)):
-            self._try(self.viewer.grid, self.workdir / f"grids/{nimg:09d}.png", state, alpha, phase.resolution_px)
+            path = self.workdir / f"grids/{nimg:09d}.png"
+            self._try("grids", nimg, self.viewer.grid, path, state, alpha, phase.resolution_px)
         if hosts.first() and (schedule.crossed(before, nimg, e.eval_kimg) or (border and e.eval_kimg)):
-            self._try(self._evaluate, nimg, state, alpha, phase.resolution_px)
+            self._try("figures", nimg, self._evaluate, nimg, state, alpha, phase.resolution_px)
         done = self.run.at(nimg).done
         if border and not done:
             r, following = self.run.recipe, self.run.at(nimg).phase
@@ -218,11 +221,12 @@ class Trainer:
             self.metrics.write(nimg, {f"eval/{name}": value for name, value in figures.items()})
         print_figures(figures, self.screen.line, resolution_px=resolution_px, whole=False)
 
-    def _try(self, show: Any, *args: Any) -> None:
+    def _try(self, what: str, nimg: int, show: Any, *args: Any) -> None:
         """Pictures and figures never stop a training."""
         try:
             show(*args)
-        except Exception:
+        except Exception as error:
+            self.missing.add(what, nimg, error)
             log.exception("this could not be shown; training continues")
 
     def _roll_back(self, error: NotFiniteError) -> int:
@@ -251,7 +255,7 @@ class Trainer:
         log.info("done: %.3f kimg", nimg / 1000)
         state = self.live.named()
         if hosts.first():
-            self._try(self._show_final, state, self.run.phases[-1].resolution_px)
+            self._try("figures", nimg, self._show_final, state, self.run.phases[-1].resolution_px)
 
     def _show_final(self, state: states.State, px: int) -> None:
         print_figures(self.viewer.figures(state, 1.0, px), self.screen.line, resolution_px=px)

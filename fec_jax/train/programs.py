@@ -1,6 +1,7 @@
 """The state on the devices, and the compiled programs that change it."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from fec_jax import schedule
 from fec_jax.train import compiling, parallel, penalty, steps
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
+
+log = logging.getLogger(__name__)
 
 
 class Programs:
@@ -93,7 +96,10 @@ class Live:
         key = (phase.resolution_px, phase.batch)
         if key not in self._programs:
             args = self.state, batch, clock, self._constants
-            with compiling.announced(f"{phase.resolution_px} px, batch {phase.batch}"):
+            what = f"{phase.resolution_px} px, batch {phase.batch}"
+            with compiling.announced(what):
                 self._programs = {key: Programs(self._run, phase, self._mesh, args)}
+            if (mib := compiling.memory_mib(self._programs[key].compiled["step"])) is not None:
+                log.info("the step of %s has %.1f MiB per device, as compiled", what, mib)
             self._after_compiling()
         return self._programs[key]

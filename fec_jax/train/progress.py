@@ -72,6 +72,24 @@ class Counts:
         return cls(**{f.name: facts.get(f.name, 0) for f in dataclasses.fields(cls)})
 
 
+class Missing:
+    """What could not be shown since the start: nobody reads the middle of a log."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._last: dict[str, str] = {}
+
+    def add(self, what: str, nimg: int, error: Exception) -> None:
+        """`what` failed at `nimg` images."""
+        self._counts[what] += 1
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        self._last[what] = f"at {nimg / 1000:.3f} kimg: {reason[:200]}"
+
+    def lines(self) -> list[str]:
+        """A line for each kind: how often, and why the last time."""
+        return [f"{what}: failed {count} x, last {self._last[what]}" for what, count in self._counts.items()]
+
+
 class Rates:
     """Images per second, by resolution; compilation, pictures and checkpoints are not counted."""
 

@@ -1,9 +1,11 @@
 """Three steps on four devices in every way there is; a program, since the number of devices is fixed when JAX starts.
 
-python stepping.py FOLDER: figures and states go to FOLDER/results.npz, and one state to FOLDER/checkpoints.
+python stepping.py FOLDER: figures and states go to FOLDER/results.npz, one state to FOLDER/checkpoints, and what the
+viewer makes of the first state to FOLDER/figures.json and FOLDER/grid.png.
 """
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from fec_jax.data import pipeline
 from fec_jax.train import parallel, steps
 from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.programs import Programs
+from fec_jax.train.viewer import Viewer
 
 # A larger epsilon than training's: Adam's first steps are as long for a gradient of rounding errors (a bias before a
 # norm) as for any other, and rounding differs between one device and four.
@@ -70,6 +73,13 @@ def main(folder):
     record("one", [(one, "shard_map", 3)])
     record("moved", [(four, "shard_map", 2), (one, "shard_map", 1)])
     np.savez(folder / "results.npz", **results)
+
+    viewer = Viewer(RUN)
+    predict, _ = viewer.functions(begin, 0.5, 8)
+    seen = predict(np.zeros((4, 8, 8, 3)), np.zeros((4, 8, 8, 1)), np.zeros((4, len(RUN.attribute_names))))
+    figures = viewer.figures(begin, 0.5, 8) | {"devices": len(seen.sharding.device_set)}
+    (folder / "figures.json").write_text(json.dumps(figures))
+    viewer.grid(folder / "grid.png", begin, 0.5, 8)
 
     checkpoints = Checkpoints(folder / "checkpoints")
     checkpoints.save(int(state.nimg), parallel.place(state, four), {"nimg": int(state.nimg)})

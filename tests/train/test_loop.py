@@ -224,6 +224,12 @@ def test_figures_that_fail_stop_nothing(steps, tmp_path, monkeypatch, caplog):
     assert int(trainer.live.state.nimg) == 152
     assert 152 in trainer.checkpoints.saved()
     assert "no figures today" in caplog.text
+    said = [record.getMessage() for record in caplog.records][-2:]
+    # Borders at 40, 112 and 152 images, figures and grids every 80, and the figures of the end.
+    assert said == [
+        "not shown: grids: failed 4 x, last at 0.152 kimg: no figures today",
+        "not shown: figures: failed 5 x, last at 0.152 kimg: no figures today",
+    ]
     assert [line["nimg"] for line in training_lines(tmp_path)][-1] == 152
 
 

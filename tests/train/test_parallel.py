@@ -1,5 +1,6 @@
 """One device or many, `shard_map` or `pmap`: the same training."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,11 @@ import jax
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 
 from fec_jax.train import parallel
 from fec_jax.train.checkpoints import Checkpoints
+from fec_jax.train.viewer import Viewer
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,16 @@ def test_a_checkpoint_of_four_devices_is_read_on_one(folder, results):
         assert leaf.sharding.device_set == set(mesh.devices.flat)
         name = f"[0]{jax.tree_util.keystr(path)}"
         np.testing.assert_array_equal(leaf, results["shard_map"][name], err_msg=name)
+
+
+def test_figures_and_grids_are_of_all_devices(folder, tmp_path):
+    """Broken: held-out photos are completed on one device of many, or figures and grids depend on their number."""
+    run, got = tiny.run(last_px=8), json.loads((folder / "figures.json").read_text())
+    assert got.pop("devices") == 4
+    viewer = Viewer(run)
+    assert [viewer.batch(8, count) for count in (1, 3, 9)] == [1, 3, 8]  # no more than the 8 of a training step
+    state = run.new_state(run.phases[1])
+    assert got == pytest.approx(viewer.figures(state, 0.5, 8), abs=1e-4)
+    viewer.grid(tmp_path / "grid.png", state, 0.5, 8)  # 2 photos: less than devices
+    one, many = (np.asarray(Image.open(path / "grid.png"), np.int32) for path in (tmp_path, folder))
+    np.testing.assert_allclose(one, many, atol=1)
