@@ -126,11 +126,14 @@ def contents(text: str) -> dict[str, Any]:
 
 def estimates(run: Run, phase: schedule.Phase, devices: int) -> dict[str, float]:
     """What `fec estimate` says of the same step: on average, and with the penalty and all that a step may have."""
-    local = phase.batch // devices
+    mean, most = (
+        cost.counted(run, phase, phase.batch // devices, at_most, memory.TPU_LANES) for at_most in (False, True)
+    )
     return {
-        "estimate_gflop": round(cost.step_cost(run, phase, local)[0] / 1e9, 3),
-        "estimate_with_penalty_gflop": round(cost.step_cost(run, phase, local, at_most=True)[0] / 1e9, 3),
-        "estimate_gb": round(memory.step_bytes(run, phase, devices) / 1e9, 3),
+        "estimate_gflop": round(mean.flops / 1e9, 3),
+        "estimate_with_penalty_gflop": round(most.flops / 1e9, 3),
+        "estimate_accessed_gb": round(most.bytes / 1e9, 2),  # before fusion
+        "estimate_gb": round(most.memory / 1e9, 3),
     }
 
 

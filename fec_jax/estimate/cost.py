@@ -1,26 +1,25 @@
 """How long a run will take, and what it will cost, before it starts.
 
-For a device that is not here: floating-point operations of every phase's training step as XLA counts them in the
-lowered program (nothing is compiled, no chip is needed), over the device's published peak times a utilisation that the
-user states. For this machine: the step of every resolution is compiled and timed.
+For a device that is not here: a step takes as long as its operations at the device's peak or as its bytes at the
+bandwidth of its memory, whichever is longer (the roofline), over a utilisation that the user may state. Operations are
+those that XLA counts in the lowered program (nothing is compiled, no chip is needed); bytes, those that compilers left
+of its count in published phases (`compilers`). For this machine: the step of every resolution is compiled and timed.
 """
 
-import contextlib
 import dataclasses
 import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from fec_jax import schedule
-from fec_jax.estimate import memory
+from fec_jax.estimate import compilers, memory
 from fec_jax.estimate.devices import DEVICES, HERE, parse_device
-from fec_jax.nets import cpu
+from fec_jax.nets import cpu, layers
 from fec_jax.train import parallel, penalty, steps
 from fec_jax.train.programs import Programs
 from fec_jax.train.run import Run
@@ -30,9 +29,10 @@ from fec_jax.types import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A resolution's part of a run. flops, bytes: of a step on one device, XLA's count before fusion.
+    """A resolution's part of a run. flops, bytes: of a step on one device, bytes after fusion (`here`: before it).
 
-    memory: expected on one device, see `memory.step_bytes`. hours: fade and stable phase together.
+    memory: expected on one device, see `memory.step_bytes`. hours: fade and stable phase together. compile_s: seconds,
+    once. binds: what a step waits for, "compute" or "memory"; "timed" on this machine.
     """
 
     resolution_px: int
@@ -42,6 +42,21 @@ class Stage:
     bytes: float
     memory: int
     hours: float
+    compile_s: float
+    binds: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Of a step on one device: operations and bytes as XLA counts them, before fusion; memory, see `memory.peak_bytes`.
+
+    convolutions: how many are written in its programs.
+    """
+
+    flops: float
+    bytes: float
+    memory: int
+    convolutions: int
 
 
 def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
@@ -64,42 +79,55 @@ def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
 def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[Stage]:
     for phases in schedule.by_resolution(run.phases):
         phase = phases[-1]
-        images = phase.end_nimg - phases[0].start_nimg
-        flops, moved = step_cost(run, phase, phase.batch // count)
-        with contextlib.nullcontext() if device == HERE else cpu.textbook():
-            needed = memory.step_bytes(run, phase, count)
+        images, local = phase.end_nimg - phases[0].start_nimg, phase.batch // count
         if device == HERE:
-            seconds = measured_step(run, phase)
+            found, binds = counted(run, phase, local), "timed"
+            moved, needed = found.bytes, memory.step_bytes(run, phase, count, memory.lanes_here())
+            compiling, seconds = timed(run, phase)
         else:
-            kind = DEVICES[parse_device(device)[0]]
-            peak = kind.flops if run.recipe.generator.dtype == "float32" else kind.half_flops
-            seconds = flops / (peak * utilisation)
+            kind, g = DEVICES[parse_device(device)[0]], run.recipe.generator
+            found = counted(run, phase, local, lanes=memory.TPU_LANES if kind.platform == "tpu" else 1)
+            channels = layers.channels(phase.resolution_px, g.base, g.cap)
+            moved, needed = found.bytes * compilers.fused(kind.platform, channels), found.memory
+            compiling = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
+            peak = kind.flops if g.dtype == "float32" else kind.half_flops
+            longer, binds = max((found.flops / peak, "compute"), (moved / kind.bandwidth, "memory"))
+            seconds = longer / utilisation
         hours = images / phase.batch * seconds / 3600
-        yield Stage(phase.resolution_px, images, phase.batch, flops, moved, needed, hours)
+        yield Stage(phase.resolution_px, images, phase.batch, found.flops, moved, needed, hours, compiling, binds)
 
 
 def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> tuple[float, float]:
-    """FLOPs and bytes of a step with `local` images on a device, as XLA counts them.
+    """FLOPs and bytes of a step with `local` images on a device, see `counted`."""
+    found = counted(run, phase, local, at_most)
+    return found.flops, found.bytes
+
+
+def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False, lanes: int = 1) -> Cost:
+    """What a step with `local` images on a device costs.
 
     D's gradient penalty, a program of its own before every `r1_every`-th step, counts as that part of it; the second
     way back through D that measures shares every `shares_every` steps, not at all. at_most: with the whole penalty.
     """
     recipe, px = run.recipe_of(phase), phase.resolution_px
     args, mesh = memory.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
-
-    def cost(lower: Callable[[], Any]) -> np.ndarray:
-        with cpu.textbook():  # what accelerators run; of the rounds of a loop XLA would count one
-            analysis = lower().cost_analysis()
-        return np.array([analysis["flops"], analysis["bytes accessed"]])
-
-    step = functools.partial(steps.train_step, recipe, px, parallel.AXIS)
-    total = cost(lambda: parallel.sharded(step, mesh, args[0]).lower(*args))
+    parts = [
+        (1.0, parallel.sharded(functools.partial(steps.train_step, recipe, px, parallel.AXIS), mesh, args[0]), args)
+    ]
     if recipe.r1_gamma:
         function = functools.partial(penalty.penalty, recipe, px, parallel.AXIS)
         state, batch, clock, *_ = args
-        part = cost(lambda: parallel.sharded_penalty(function, mesh).lower(state.d_params, batch, clock))
-        total = total + part / (1 if at_most else recipe.r1_every)
-    return float(total[0]), float(total[1])
+        share = 1.0 if at_most else 1 / recipe.r1_every
+        parts.append((share, parallel.sharded_penalty(function, mesh), (state.d_params, batch, clock)))
+    total, most, convolutions = np.zeros(2), 0, 0
+    for share, program, arguments in parts:
+        with cpu.textbook():  # what accelerators run; of the rounds of a loop XLA would count one
+            traced = program.trace(*arguments)
+            analysis = traced.lower().cost_analysis()
+        total += share * np.array([analysis["flops"], analysis["bytes accessed"]])
+        most = max(most, memory.peak_bytes(traced.jaxpr.jaxpr, lanes))
+        convolutions += memory.count(traced.jaxpr.jaxpr, "conv_general_dilated")
+    return Cost(float(total[0]), float(total[1]), most, convolutions)
 
 
 def ready(run: Run, phase: schedule.Phase) -> tuple[Programs, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:
@@ -127,8 +155,14 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
 
     Some steps have D's penalty, some measure shares, some both; each kind is timed, and counts as often as it comes.
     """
+    return timed(run, phase, repeats)[1]
+
+
+def timed(run: Run, phase: schedule.Phase, repeats: int = 3) -> tuple[float, float]:
+    """Seconds to make and compile a phase's programs, and those of a step, see `measured_step`."""
+    begun = time.perf_counter()
     programs, (state, batch, clock, constants) = ready(run, phase)
-    mesh = parallel.mesh()
+    compiling, mesh = time.perf_counter() - begun, parallel.mesh()
 
     def seconds(number: int) -> float:
         nonlocal state
@@ -145,25 +179,26 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
         kinds.setdefault(tuple(number % every == 0 for every in rhythms), []).append(number)
     seconds(0)
     medians = [(len(kind), float(np.median([seconds(kind[0]) for _ in range(repeats)]))) for kind in kinds.values()]
-    return sum(count * median for count, median in medians) / math.lcm(*rhythms)
+    return compiling, sum(count * median for count, median in medians) / math.lcm(*rhythms)
 
 
 def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable[[str], object]) -> None:
     """Says the stages line by line as they come, then the sum; `price`: of an hour of all devices together."""
-    say(" resolution      kimg   batch  GFLOP/step    GB/step  memory GB     hours")
+    say(" resolution      kimg   batch  GFLOP/step    GB/step  memory GB    binds     hours  compile s")
     known = DEVICES.get(device if device == HERE else parse_device(device)[0])
-    total, too_large = 0.0, list[str]()
+    total, compiling, too_large = 0.0, 0.0, list[str]()
     for s in rows:
         say(
             f"{s.resolution_px:8d} px {s.images / 1000:9.1f} {s.batch:7d} {s.flops / 1e9:11.1f} {s.bytes / 1e9:10.2f} "
-            f"{s.memory / 1e9:10.2f} {s.hours:9.3f}"
+            f"{s.memory / 1e9:10.2f} {s.binds:>8} {s.hours:9.3f} {s.compile_s:10.0f}"
         )
-        total += s.hours
+        total, compiling = total + s.hours, compiling + s.compile_s / 3600
         if known and s.memory > known.memory:
             too_large.append(f"{s.resolution_px} px")
-    say(f"all: {total:.3g} hours" + (f", {total * price:.2f} at {price:g} an hour" if price is not None else ""))
+    cost = f"; {(total + compiling) * price:.2f} at {price:g} an hour" if price is not None else ""
+    say(f"all: {total:.3g} hours, and {compiling:.2g} of compiling{cost}")
     if too_large:
         say(
-            f"does not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
-            f"{', '.join(too_large)}; lower config.batch there"
+            f"may not fit the device's {known.memory / 1e9 if known else 0:.0f} GB, by this count: "
+            f"{', '.join(too_large)}; compilers compute some of it twice to fit, or lower config.batch there"
         )

@@ -1,7 +1,12 @@
-"""Expected memory of a training step, from the traced program: nothing is compiled."""
+"""Expected memory of a training step, from the traced program: nothing is compiled.
+
+Arrays are counted as a device lays them out. A TPU has 128 lanes, and pads 16 to 127 channels to fill them: at 1024 px,
+with 16 channels, that is most of a step's memory.
+"""
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Iterator
 
 import jax
@@ -12,17 +17,26 @@ from fec_jax import schedule
 from fec_jax.train import parallel, penalty, steps
 from fec_jax.train.run import Run
 
+TPU_LANES = 128
+FEWEST_PADDED = 16
+"""Images of 3 channels, and what has less than 16, the TPU compiler lays out another way."""
 
-def step_bytes(run: Run, phase: schedule.Phase, devices: int) -> int:
+
+def step_bytes(run: Run, phase: schedule.Phase, devices: int, lanes: int = 1) -> int:
     """Expected memory of a training step on one of `devices`: most bytes alive at once in the traced program.
 
-    Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away and needs
-    workspace of its own; the log gives what a device really used. Of this machine's kind of device; within
-    `cpu.textbook`, of an accelerator.
+    Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away, needs
+    workspace of its own, and computes some of it twice to fit; after compiling, the log gives what the program has. Of
+    this machine's kind of device; within `cpu.textbook`, of an accelerator with so many lanes (see `peak_bytes`).
     """
     args = step_shapes(run, phase, phase.batch // devices)
     step = functools.partial(steps.train_step, run.recipe_of(phase), phase.resolution_px, parallel.AXIS)
-    return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr)
+    return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr, lanes)
+
+
+def lanes_here() -> int:
+    """Lanes of this machine's devices, as `step_bytes` wants them."""
+    return TPU_LANES if jax.default_backend() == "tpu" else 1
 
 
 def step_shapes(run: Run, phase: schedule.Phase, local: int) -> parallel.Args:
@@ -38,25 +52,37 @@ def step_shapes(run: Run, phase: schedule.Phase, local: int) -> parallel.Args:
     return dataclasses.replace(state, history=split), batch, clock, run.constants_shape(), extra
 
 
-def peak_bytes(jaxpr: core.Jaxpr) -> int:
-    """Most bytes alive at once if a jaxpr ran equation by equation, freeing what is not needed any more."""
+def peak_bytes(jaxpr: core.Jaxpr, lanes: int = 1) -> int:
+    """Most bytes alive at once if a jaxpr ran equation by equation, freeing what is not needed any more.
+
+    lanes: channels of an activation are padded to a multiple of so many, see `FEWEST_PADDED`.
+    """
+    size = functools.partial(_bytes, lanes=lanes)
     last: dict[core.Var, int] = {}
     for i, equation in enumerate(jaxpr.eqns):
         last |= dict.fromkeys([*_variables(equation.invars), *equation.outvars], i)
     last |= dict.fromkeys(_variables(jaxpr.outvars), len(jaxpr.eqns))
     alive = {*jaxpr.invars, *jaxpr.constvars}
-    live = peak = sum(map(_bytes, alive))
+    live = peak = sum(map(size, alive))
     for i, equation in enumerate(jaxpr.eqns):
         inputs = {*_variables(equation.invars)}
-        inner = max(map(peak_bytes, _inner(equation)), default=0)
-        peak = max(peak, live - sum(map(_bytes, inputs)) + inner)
+        inner = max((peak_bytes(part, lanes) for part in _inner(equation)), default=0)
+        peak = max(peak, live - sum(map(size, inputs)) + inner)
         alive |= {*equation.outvars}
-        live += sum(map(_bytes, equation.outvars))
+        live += sum(map(size, equation.outvars))
         peak = max(peak, live)
         dead = {v for v in [*inputs, *equation.outvars] if last[v] <= i} & alive
-        live -= sum(map(_bytes, dead))
+        live -= sum(map(size, dead))
         alive -= dead
     return peak
+
+
+def count(jaxpr: core.Jaxpr, primitive: str) -> int:
+    """How often a primitive is in a jaxpr, with all that it calls."""
+    found = 0
+    for equation in jaxpr.eqns:
+        found += (equation.primitive.name == primitive) + sum(count(part, primitive) for part in _inner(equation))
+    return found
 
 
 def _variables(atoms: Iterable[core.Var | core.Literal]) -> list[core.Var]:
@@ -77,9 +103,8 @@ def _inner(equation: core.JaxprEqn) -> Iterator[core.Jaxpr]:
                 yield item
 
 
-def _bytes(variable: core.Var) -> int:
+def _bytes(variable: core.Var, lanes: int) -> int:
     shape, dtype = getattr(variable.aval, "shape", ()), getattr(variable.aval, "dtype", None)
-    size = 1
-    for side in shape:
-        size *= side
-    return size * (getattr(dtype, "itemsize", 4) or 4)
+    if len(shape) == 4 and shape[-1] >= FEWEST_PADDED:
+        shape = (*shape[:-1], -(-shape[-1] // lanes) * lanes)
+    return math.prod(shape) * (getattr(dtype, "itemsize", 4) or 4)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import jax
 
 from fec_jax import schedule
-from fec_jax.estimate.memory import step_bytes
+from fec_jax.estimate import memory
 from fec_jax.nets import layers
 from fec_jax.train import state
 from fec_jax.train.run import Run
@@ -28,7 +28,9 @@ def lines(run: Run) -> Iterator[str]:
             f"{phase.batch:4d}"
         )
     yield f"all: {schedule.total_nimg(run.phases) / 1000:.1f} kimg"
-    peak, px = max((step_bytes(run, phase, len(devices)), phase.resolution_px) for phase in largest(run))
+    lanes = memory.lanes_here()
+    needs = ((memory.step_bytes(run, phase, len(devices), lanes), phase.resolution_px) for phase in largest(run))
+    peak, px = max(needs)
     yield f"memory: about {peak / 2**20:,.0f} MiB per device at the most, at {px} px"
 
 
