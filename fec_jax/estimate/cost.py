@@ -11,6 +11,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,9 +112,9 @@ def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False, 
     """
     recipe, px = run.recipe_of(phase), phase.resolution_px
     args, mesh = memory.step_shapes(run, phase, local), parallel.mesh(jax.devices()[:1])
-    parts = [
-        (1.0, parallel.sharded(functools.partial(steps.train_step, recipe, px, parallel.AXIS), mesh, args[0]), args)
-    ]
+    step = functools.partial(steps.train_step, recipe, px, parallel.AXIS)
+    parts = list[tuple[float, Any, tuple[Any, ...]]]()
+    parts.append((1.0, parallel.sharded(step, mesh, args[0]), args))
     if recipe.r1_gamma:
         function = functools.partial(penalty.penalty, recipe, px, parallel.AXIS)
         state, batch, clock, *_ = args
