@@ -12,7 +12,7 @@ def app(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A .safetensors file, or the workdir of a training run. Default: the package's own, of 64 px."
+            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64."
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets the whole network in.")] = "127.0.0.1",

@@ -70,7 +70,7 @@ def complete(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A .safetensors file, or the workdir of a training run. Default: the package's own, of 64 px."
+            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64."
         ),
     ] = None,
     settings: Annotated[

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _Named = Annotated[
     Path | None,
     typer.Argument(
-        help="A .safetensors file, or the workdir of a training run. Default: the package's own weights, of 64 px.",
+        help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64.",
         show_default=False,
     ),
 ]

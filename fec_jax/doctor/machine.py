@@ -92,14 +92,15 @@ def _has_gpu() -> bool:
 
 
 def _shipped() -> Iterator[Finding]:
-    from fec_jax.weights.shipped import load_shipped
+    from fec_jax.weights.shipped import SHIPPED, load_shipped
 
-    try:
-        meta = load_shipped().meta
-    except UserError as error:
-        yield Finding("the shipped weights cannot be used", str(error))
-    else:
-        yield Finding(f"shipped weights: {meta.resolution_px} px, whole")
+    for name in SHIPPED:
+        try:
+            meta = load_shipped(name).meta
+        except UserError as error:
+            yield Finding("the shipped weights cannot be used", str(error))
+        else:
+            yield Finding(f"shipped weights: {name}, {meta.resolution_px} px, whole")
 
 
 def _room() -> Iterator[Finding]:

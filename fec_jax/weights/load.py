@@ -13,16 +13,19 @@ from fec_jax.nets.generator import Generator
 from fec_jax.train.starting import Start
 from fec_jax.types import Attrs, Images, Masks, Params
 from fec_jax.weights.format import Weights, load_weights, tensors_sha256
-from fec_jax.weights.shipped import SHIPPED, SHIPPED_SHA256, load_shipped
+from fec_jax.weights.shipped import SHIPPED, load_shipped
 
 
 def weights_from(path: Path | None) -> Weights:
-    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint); None: those that come with the package.
+    """Weights of a `.safetensors` file or of a workdir (its newest checkpoint), or the name of some that come with the
+    package; None: the default ones of these.
 
-    UserError if it is neither.
+    UserError if it is nothing of this.
     """
     if path is None:
         return load_shipped()
+    if str(path) in SHIPPED and not path.exists():
+        return load_shipped(str(path))
     if path.is_dir():
         from fec_jax.weights import export
 
@@ -36,8 +39,8 @@ def start_from(named: str) -> Start:
     The SHA-256 is the file's; for a workdir, `format.tensors_sha256`. UserError for what cannot be read.
     """
     path = Path(named)
-    if named == Path(SHIPPED).stem and not path.exists():
-        return Start(load_shipped(), named, SHIPPED_SHA256)
+    if named in SHIPPED and not path.exists():
+        return Start(load_shipped(named), named, SHIPPED[named])
     weights = weights_from(path)
     sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
     return Start(weights, path.resolve().name, sha256)

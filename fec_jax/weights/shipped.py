@@ -1,4 +1,4 @@
-"""The weights that come with the package."""
+"""The weights that come with the package, by name."""
 
 import hashlib
 from importlib import resources
@@ -6,21 +6,27 @@ from importlib import resources
 from fec_jax.types import UserError
 from fec_jax.weights.format import Weights, load_weights
 
-SHIPPED = "portraits64.safetensors"
-"""In the package's `assets`, with a card beside it: the default of `fec complete`."""
-SHIPPED_SHA256 = "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b"
+DEFAULT = "portraits64"
+"""What `fec complete` uses when no weights are named."""
+SHIPPED = {
+    "portraits64": "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b",
+}
+"""Each with its SHA-256: `assets/NAME.safetensors`, a card beside it, `NAME.md`."""
 
 
-def load_shipped() -> Weights:
-    """The weights that come with the package; see `assets/portraits64.md` for figures and limits.
+def load_shipped(name: str = DEFAULT) -> Weights:
+    """Weights that come with the package; see `assets/NAME.md` for figures and limits.
 
-    Raises UserError when the file is missing or is not, byte for byte, the one that this version was released with.
+    Raises UserError for a name that is not in `SHIPPED`, and when the file is missing or is not, byte for byte, the one
+    that this version was released with.
     """
-    with resources.as_file(resources.files("fec_jax") / "assets" / SHIPPED) as path:
+    if name not in SHIPPED:
+        raise UserError(f"no weights named {name!r} come with the package: there are {', '.join(SHIPPED)}")
+    with resources.as_file(resources.files("fec_jax") / "assets" / f"{name}.safetensors") as path:
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as e:
             raise UserError(f"the shipped weights are missing: {path}; reinstall fec-jax, or give --weights") from e
-        if digest != SHIPPED_SHA256:
+        if digest != SHIPPED[name]:
             raise UserError(f"the shipped weights are damaged (wrong checksum): {path}; reinstall fec-jax")
         return load_weights(path)

@@ -40,7 +40,7 @@ def test_a_gpu_that_is_not_used_is_a_problem(monkeypatch):
 def test_damaged_shipped_weights_and_a_full_disk(monkeypatch):
     """Broken: a broken installation or a full disk is found hours later."""
 
-    def damaged():
+    def damaged(name):
         raise UserError("the shipped weights are damaged")
 
     assert not [f for f in machine.examine_machine() if f.advice and "weights" in f.what]

@@ -2,6 +2,7 @@
 
 import hashlib
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from fec_jax.data.attributes import CELEBA
 from fec_jax.metrics import pixel
 from fec_jax.types import UserError
 from fec_jax.weights import shipped
-from fec_jax.weights.shipped import SHIPPED, load_shipped
+from fec_jax.weights.load import weights_from
+from fec_jax.weights.shipped import DEFAULT, SHIPPED, load_shipped
 
 ASSETS = resources.files("fec_jax") / "assets"
-CARD = (ASSETS / SHIPPED).with_suffix(".md").read_text()
 HOLE = np.zeros((64, 64), bool)
 HOLE[16:48, 16:48] = True
 
@@ -27,29 +28,44 @@ def completer():
     return Completer(load_shipped())
 
 
-def test_the_card_is_of_this_file():
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_card_is_of_this_file(name):
     """Broken: weights were exchanged and the card's figures are those of others, or the package has grown too fat."""
-    data = (ASSETS / SHIPPED).read_bytes()
-    assert hashlib.sha256(data).hexdigest() in CARD
+    data = (ASSETS / f"{name}.safetensors").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == SHIPPED[name]
+    assert SHIPPED[name] in (ASSETS / f"{name}.md").read_text()
     assert len(data) <= 8_000_000
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_weights_have_names(name, tmp_path, monkeypatch):
+    """Broken: `--weights portraits64` asks for a file; or a file of that name is passed over."""
+    monkeypatch.chdir(tmp_path)
+    assert weights_from(Path(name)).meta == load_shipped(name).meta
+    (tmp_path / name).write_bytes(b"no weights")
+    with pytest.raises(UserError, match="weights"):
+        weights_from(Path(name))
 
 
 def test_damaged_ones_are_refused(monkeypatch):
     """Broken: a file that was cut or exchanged is used all the same, or the message does not say what to do."""
-    monkeypatch.setattr(shipped, "SHIPPED_SHA256", "0" * 64)
+    monkeypatch.setattr(shipped, "SHIPPED", {DEFAULT: "0" * 64})
     with pytest.raises(UserError, match=r"damaged.*reinstall"):
         load_shipped()
-    monkeypatch.setattr(shipped, "SHIPPED", "none.safetensors")
+    monkeypatch.setattr(shipped, "SHIPPED", {"none": "0" * 64})
     with pytest.raises(UserError, match=r"missing.*reinstall"):
-        load_shipped()
+        load_shipped("none")
+    with pytest.raises(UserError, match=r"no weights named 'other'.*there are none"):
+        load_shipped("other")
 
 
-def test_they_say_what_they_are():
+@pytest.mark.parametrize(("name", "px", "data"), [("portraits64", 64, "congress")])
+def test_they_say_what_they_are(name, px, data):
     """Broken: nobody can tell what the weights were trained on, or who may use them."""
-    meta = load_shipped().meta
-    assert meta.resolution_px == 64
+    meta = load_shipped(name).meta
+    assert meta.resolution_px == px
     assert set(meta.attribute_names) <= set(CELEBA)
-    assert "congress" in meta.data["name"]
+    assert data in meta.data["name"]
     assert "ublic" in meta.data["license"]
     assert meta.training["kimg"] > 10
 
