@@ -24,7 +24,11 @@ from fec_jax.io.atomic import write_whole
 ROOT = Path(__file__).resolve().parents[2]
 ENV = Path("~/.cache/fec_jax/gpu_aot").expanduser()
 PACKAGES = ("jax[cuda13]==0.11.2",)
-CONFIGS = {"benchmark": "experiments.gpu_aot.benchmark", "hq1024": "configs.hq1024"}
+CONFIGS = {
+    "benchmark": "experiments.gpu_aot.benchmark",
+    "hq1024": "configs.hq1024",
+    "hq1024_paper": "configs.hq1024_paper",
+}
 KEY = ("version", "config", "resolution")
 QUIET = {"JAX_PLATFORMS": "cpu", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 COLUMNS = (
