@@ -48,7 +48,7 @@ def grown_to(config: ConfigDict, resolution_px: int) -> ConfigDict:
 
 
 def of_losses(resolution_px: int) -> dict[str, float]:
-    """A row's weights of the losses, and its noise for D: those of `portraits128.py`."""
+    """A row's weights of the losses, and its noise for D: those of experiments/game with the largest part for D."""
     if resolution_px < 32:
         return {"d_terms": 0.2}
     if resolution_px == 32:
