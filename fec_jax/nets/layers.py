@@ -59,8 +59,8 @@ class Kernel(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b _ _ {self.features}"]:
         kernel = self.param("kernel", self.init, (self.side, self.side, x.shape[-1], self.features))
-        if self.convolve is not ops.up2_conv3x3:  # which adds up taps first, in float32
-            kernel = jnp.asarray(kernel, self.dtype)
+        # `up2_conv3x3` adds up taps first, in float32.
+        kernel = jnp.asarray(kernel, None if self.convolve is ops.up2_conv3x3 else self.dtype)
         x = self.convolve(x.astype(self.dtype), kernel)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
