@@ -12,7 +12,7 @@ def app(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64."
+            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets the whole network in.")] = "127.0.0.1",

@@ -70,7 +70,7 @@ def complete(
     weights: Annotated[
         Path | None,
         typer.Option(
-            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64."
+            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."
         ),
     ] = None,
     settings: Annotated[

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _Named = Annotated[
     Path | None,
     typer.Argument(
-        help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits64.",
+        help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128.",
         show_default=False,
     ),
 ]

@@ -99,7 +99,7 @@ def test_weights(tmp_path, capfd, monkeypatch):
     (tmp_path / "w.safetensors").write_bytes(b"x")
     code, out, _ = doctor(capfd, tmp_path / "w.safetensors")
     assert code == 0
-    assert "weights of 64 px; attributes: Male, Smiling" in out
+    assert "weights of 128 px; attributes: Male, Smiling" in out
     assert "splits train" in out
     monkeypatch.undo()
     (tmp_path / "w.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")

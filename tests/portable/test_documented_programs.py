@@ -50,7 +50,7 @@ def run(code, *args, cwd):
     return done
 
 
-@pytest.mark.parametrize(("kind", "name"), [("onnx", "portraits64.onnx"), ("stablehlo", "portraits64.zip")])
+@pytest.mark.parametrize(("kind", "name"), [("onnx", "portraits128.onnx"), ("stablehlo", "portraits128.zip")])
 def test_documented_programs(here, tmp_path, kind, name):
     """Broken: who copies command and program from the page gets an error, chatter of libraries, or another face."""
     (code,) = [code for code in PROGRAMS if f'"{name}"' in code]
