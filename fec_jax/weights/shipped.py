@@ -9,7 +9,7 @@ from fec_jax.weights.format import Weights, load_weights
 DEFAULT = "portraits128"
 """What `fec complete` uses when no weights are named."""
 SHIPPED = {
-    "portraits128": "c06a00cd183056ecafa24bf4a635a90440f4809a693c2db6384d7e260b9288b9",
+    "portraits128": "71983df28232364d604438440020ef8263aaffdb09e18dce4eb19f22ecf8321a",
     "portraits64": "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b",
 }
 """Each with its SHA-256: `assets/NAME.safetensors`, a card beside it, `NAME.md`."""
