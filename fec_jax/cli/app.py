@@ -11,9 +11,7 @@ import typer
 def app(
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."
-        ),
+        typer.Option(help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets the whole network in.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")] = None,

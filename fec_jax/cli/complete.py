@@ -69,9 +69,7 @@ def complete(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."
-        ),
+        typer.Option(help="A .safetensors file, a workdir, or the name of shipped weights. Default: portraits128."),
     ] = None,
     settings: Annotated[
         list[str] | None,
