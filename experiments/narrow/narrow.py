@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from fec_jax.data.synthetic.source import ATTRIBUTES, SyntheticFaces
 
 ROOT = Path(__file__).resolve().parents[2]
