@@ -11,6 +11,8 @@ had 0.07 to 0.17 % of the gradient at G's output at 64 px, 0.3 % in the first st
 trains is close to a regression. experiments/recipes compares both at small size.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from configs.common import get_config as common
@@ -20,7 +22,8 @@ from configs.hq1024 import get_config as hq1024
 
 
 def get_config() -> ConfigDict:
-    config, paper = hq1024(), common()
+    config: Any = hq1024()
+    paper: Any = common()
     for px in LENGTHS:
         config.schedule[f"px{px}"] = row(*LENGTHS[px], 1e-3, 1e-4 if px == config.resolution_px else 1e-3)
     for name in ("growth", "loss", "mask", "augment", "d_augment", "keep_probability", "most_flips", "d_lr_factor"):

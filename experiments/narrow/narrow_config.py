@@ -3,7 +3,7 @@
 --config=experiments/narrow/narrow_config.py:1024 (or a smaller final resolution)
 """
 
-from ml_collections import ConfigDict
+from typing import Any
 
 from configs.hq1024 import get_config as hq1024
 from configs.hq1024 import grown_to
@@ -12,8 +12,8 @@ BATCH, STEPS = 2, 8
 """Images per step, and steps of every fade and of every stable phase."""
 
 
-def get_config(resolution_px: str = "1024") -> ConfigDict:
-    config = grown_to(hq1024(), int(resolution_px))
+def get_config(resolution_px: str = "1024") -> Any:
+    config: Any = grown_to(hq1024(), int(resolution_px))
     config.attributes = ()
     config.data.threads = 2
     for name, row in config.schedule.items():

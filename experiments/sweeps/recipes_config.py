@@ -5,6 +5,7 @@ Only size, length, data and what follows from them change; see `reduced`.
 """
 
 import math
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -16,13 +17,13 @@ KIMG = {8: (0, 3), 16: (1, 4), 32: (1, 6), 64: (1, 6)}
 BATCH = 16
 
 
-def get_config(which: str) -> ConfigDict:
+def get_config(which: str) -> Any:
     """which: `paper32`, `paper64`, `recommended32` or `recommended64`."""
     configs = {"paper": hq1024_paper, "recommended": hq1024}
     return reduced(configs[which[:-2]].get_config(), int(which[-2:]), rates_for_width=which.startswith("recommended"))
 
 
-def reduced(config: ConfigDict, resolution_px: int, rates_for_width: bool) -> ConfigDict:
+def reduced(config: Any, resolution_px: int, rates_for_width: bool) -> Any:
     """The config at small size. rates_for_width: its learning rates are shares of a kernel's standard deviation, which
     grows as kernels have fewer channels (`hq1024.LR`).
     """
