@@ -8,7 +8,7 @@ It does not give learning rates, lengths, batch sizes and widths: those are `hq1
 progressive growing. R1 is ours.
 Not run to its end by us. The lambdas are meant for sums. With the means here, adversarial and attribute loss together
 had 0.07 to 0.17 % of the gradient at G's output at 64 px, 0.3 % in the first steps at 4 px (synthetic faces): close to
-a regression. At a sixteenth of the width, to 32 px, they had 11 to 13 %, and D won: experiments/recipes has both recipes.
+a regression. At a sixteenth of the width, to 32 px, they had 11 to 13 %, and D won: see experiments/recipes.
 """
 
 from typing import Any
