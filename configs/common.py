@@ -104,6 +104,7 @@ def get_config() -> ConfigDict:
     config.loss.feat_share = 1.0  # [ours] share of the batch that the feature loss sees; less is cheaper
     # [ours] Of larger images, the feature loss sees one random square window of this side: cheaper. 0: the whole image.
     config.loss.feat_px = 0
+    config.loss.feat_pooled = 0.0  # [ours] weight of the same image pooled to this side, beside 1 for the window
     config.loss.feature_min_px = 16  # [ours] no feature loss below: VGG16 was not trained on such sizes
     # [ours] weight of D's gradient penalty at photos, per pixel: gamma = r1_gamma * resolution^2 (about 2e-4 / batch in
     # Karras et al. 2020). 0: none.

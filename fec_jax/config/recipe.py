@@ -73,6 +73,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
         feat_share=keys.number("loss.feat_share", 0, 1),
         feat_px=_feat_px(keys),
+        feat_pooled=_feat_pooled(keys),
         adversarial=keys.one_of("loss.adversarial", KINDS),
         rec_alpha=keys.number("loss.rec_alpha", 0, 1),
         rim=keys.number("loss.rim", 0, 0.25),
@@ -115,6 +116,15 @@ def _feat_px(keys: Keys) -> int:
     if 0 < side < smallest:
         raise UserError(f"config.loss.feat_px is {side}: below {smallest} px there is no feature loss; use 0 for all")
     return side
+
+
+def _feat_pooled(keys: Keys) -> float:
+    weight, side, final_px = keys.number("loss.feat_pooled"), keys.whole("loss.feat_px"), keys.whole("resolution_px")
+    if weight and not side:
+        raise UserError(f"config.loss.feat_pooled is {weight:g}, but config.loss.feat_px is 0: no image is pooled")
+    if weight and final_px % side:
+        raise UserError(f"config.loss.feat_px is {side}: images of {final_px} px are not pooled to it (feat_pooled)")
+    return weight
 
 
 def _flip_shift(keys: Keys, names: tuple[str, ...]) -> float | tuple[float, ...]:

@@ -63,10 +63,15 @@ def g_losses(
         seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
         some = max(1, round(recipe.feat_share * len(x)))
         seen, target = seen[:some], goal[:some]
-        if 0 < recipe.feat_px < resolution_px:
-            window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
-            seen, target = _windows(seen, target, window_keys, recipe.feat_px)
-        return cpu.in_chunks(_distance(recipe))(constants.vgg, seen, target)
+        distance = functools.partial(cpu.in_chunks(_distance(recipe)), constants.vgg)
+        if not 0 < recipe.feat_px < resolution_px:
+            return distance(seen, target)
+        window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
+        of_window = distance(*_windows(seen, target, window_keys, recipe.feat_px))
+        if not recipe.feat_pooled:
+            return of_window
+        pooled = (images.pool_to(x, recipe.feat_px) for x in (seen, target))
+        return of_window + recipe.feat_pooled * distance(*pooled)
 
     def bdy(x: Images) -> Float[Array, " b"]:
         return boundary.boundary(bound(x), goal, holes.rim(ex.mask, recipe.rim))

@@ -44,6 +44,8 @@ class Recipe:
     """Share of the batch that the feature loss sees; the cost falls likewise."""
     feat_px: int = 0
     """Side of the random square window that the feature loss sees of larger images; 0: the whole image."""
+    feat_pooled: float = 0.0
+    """Weight of the feature loss of such whole images, pooled to the window's side, beside 1 for the window."""
     adversarial: Literal["nonsaturating", "minimax"] = "nonsaturating"
     """Kind of G's adversarial loss; minimax [paper]."""
     rec_alpha: float = 0.7

@@ -60,6 +60,8 @@ MISTAKES = [
     ({"loss.flip_shift_of": ("Smiling", 2.0)}, "config.loss.flip_shift_of has 'Smiling': write"),
     ({"mask.min_area": 0.7}, "config.mask.min_area and max_area are (0.7, 0.6)"),
     ({"loss.feat_px": 8}, "config.loss.feat_px is 8: below 16 px"),
+    ({"loss.feat_pooled": 0.5}, "config.loss.feat_pooled is 0.5, but config.loss.feat_px is 0"),
+    ({"loss.feat_px": 24, "loss.feat_pooled": 0.5}, "config.loss.feat_px is 24: images of"),
     ({"schedule.px8.lpips": 2.0}, "config.schedule.px8.lpips is 2: below 16 px"),
     ({"schedule.px8.fade_kimg": float("inf")}, "config.schedule.px8.fade_kimg is inf"),
     ({"g_adam.eps": 0.0}, "config.g_adam.eps is 0.0: it must be at least 1e-12"),

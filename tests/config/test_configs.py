@@ -175,7 +175,8 @@ def test_values_arrive_where_they_belong():
                 "loss.r1_attr": 0.6,
                 "loss.feat_sees": "completed",
                 "loss.feat_share": 0.75,
-                "loss.feat_px": 24,
+                "loss.feat_px": 16,
+                "loss.feat_pooled": 0.65,
                 "loss.flip_shift": 1.75,
                 "most_flips": 3,
                 "augment.mirror": False,
@@ -192,7 +193,8 @@ def test_values_arrive_where_they_belong():
     assert (run.seed, run.history_depth, run.mode, run.every.grid_kimg, run.max_rollbacks) == (11, 6, "pmap", 2.5, 3)
     assert (s.min_side, s.max_side, s.threshold, s.cells, s.center_share) == (0.21, 0.62, 0.43, 5, 0.17)
     assert (s.stroke_share, s.box_share, s.min_area, s.max_area) == (0.14, 0.13, 0.11, 0.47)
-    assert (r.augment.scale, r.d_augment.cutout, r.feat_px, r.rim) == (0.02, 0.35, 24, 0.09)
+    assert (r.augment.scale, r.d_augment.cutout, r.feat_px, r.rim) == (0.02, 0.35, 16, 0.09)
+    assert r.feat_pooled == 0.65
     assert (r.keep_probability, r.history_share, r.rec_alpha, r.adversarial) == (0.31, 0.37, 0.66, "minimax")
     assert (r.generator.skip, r.generator.cap, r.discriminator.cap) == ("concat", 40, 24)
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
