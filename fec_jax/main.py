@@ -15,7 +15,7 @@ from typing import NoReturn
 import absl.logging
 from absl import app, flags
 
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 log = logging.getLogger("fec_jax")
 
@@ -118,7 +118,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS([re.sub(r"^--?config\.", "--set=", word) for word in argv])
     except (flags.Error, OSError) as error:
-        _fail(" ".join(str(error).split()))
+        _fail(one_line(error))
 
 
 def run() -> None:

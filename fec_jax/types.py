@@ -35,3 +35,8 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message on one line; its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -13,26 +13,26 @@ import gradio as gr
 from fec_jax.app import actions, opened
 from fec_jax.app.desk import Desk, Visit
 from fec_jax.complete.variations import ALL
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 EVERY = ("every attribute", ALL)
 KEPT = 3
 """Answers of which the files stay: the browser may still be loading the last ones."""
 
 
-def one_line(event: Callable[..., Any], outputs: int) -> Callable[..., Any]:
+def careful(event: Callable[..., Any], outputs: int) -> Callable[..., Any]:
     """`event`, which gives a list of that many `outputs`, as Gradio wants it: a single one is not in a list.
 
     An event that fails says so in one line on the page, which lives on; a fault of ours also goes to the log.
     """
 
     @functools.wraps(event)
-    def careful(*args: Any, **kwargs: Any) -> Any:
+    def answered(*args: Any, **kwargs: Any) -> Any:
         try:
             answer = event(*args, **kwargs)
             return answer[0] if outputs == 1 else answer
         except UserError as e:
-            text = " ".join(str(e).split())
+            text = one_line(e)
         except MemoryError:
             text = "not enough memory for this photo: make it smaller"
         except Exception as e:
@@ -40,7 +40,7 @@ def one_line(event: Callable[..., Any], outputs: int) -> Callable[..., Any]:
             text = f"this did not work ({type(e).__name__}); the page goes on, the details are where it was started"
         raise gr.Error(html.escape(text), duration=12, title="Not done", print_exception=False)
 
-    return careful
+    return answered
 
 
 class Events:
@@ -60,7 +60,7 @@ class Events:
             visit.opened = opened.open_photo(self.desk.completer, Path(path), Path(path).name, self.desk.max_pixels)
         except UserError as e:
             # A warning, not an error: with an error nothing is changed, and the refused picture would stay in view.
-            gr.Warning(html.escape(" ".join(str(e).split())), duration=12, title="Not opened")
+            gr.Warning(html.escape(one_line(e)), duration=12, title="Not opened")
             return [gr.update(value=None), *nothing]
         finally:
             Path(path).unlink(missing_ok=True)

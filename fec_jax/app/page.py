@@ -8,7 +8,7 @@ import gradio as gr
 
 from fec_jax.app import actions
 from fec_jax.app.desk import Desk
-from fec_jax.app.events import EVERY, Events, one_line
+from fec_jax.app.events import EVERY, Events, careful
 from fec_jax.app.inputs import BrushInput, PhotoInput
 from fec_jax.app.opened import CANVAS
 
@@ -123,7 +123,7 @@ def build(desk: Desk) -> gr.Blocks:
 def _on(trigger: Any, event: Callable[..., Any], inputs: list[Any], outputs: list[Any], **options: Any) -> None:
     """One event; all of them wait for one another, so that memory is bounded."""
     trigger(
-        one_line(event, len(outputs)),
+        careful(event, len(outputs)),
         inputs,
         outputs,
         show_progress="minimal",

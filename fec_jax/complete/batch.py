@@ -19,9 +19,9 @@ from fec_jax.complete.completer import BATCH, Completer
 from fec_jax.complete.folder_report import DONE, FAILED, STARTED, Report, Row
 from fec_jax.complete.photos import Photo
 from fec_jax.complete.task import Answer, Result, Task
-from fec_jax.io import formats, pictures
+from fec_jax.io import formats
 from fec_jax.io.names import shown
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 IN_MEMORY_PX = 100_000_000
 """Photos are read ahead until they have so many pixels; one that is larger is alone."""
@@ -204,7 +204,7 @@ class _Line:
 
     def _fail(self, step: _Step, error: BaseException) -> None:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        message = kind + pictures.one_line(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        message = kind + one_line(error if isinstance(error, Exception) else RuntimeError(str(error)))
         self.failed += 1
         self._leave(step, Row(shown(step.path.name), FAILED, message=message, seconds=f"{step.seconds:.2f}"))
 

@@ -39,7 +39,7 @@ from PIL import Image
 
 from fec_jax.complete.metadata import Metadata, read_metadata
 from fec_jax.io import mask_files, output, pictures
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 LOSSLESS, LOSSY = (".png", ".webp"), (".jpg", ".jpeg")
 """Endings of names that can be written to."""
@@ -246,7 +246,6 @@ def _encode(path: Path, image: Image.Image, kind: str, options: dict[str, Any]) 
         image.save(buffer, kind, **options)
     except (OSError, ValueError) as e:  # a side over WEBP's 16383 px, metadata over a JPEG's 64 kB
         raise UserError(
-            f"cannot write {path}: {pictures.one_line(e)}; "
-            f"use a .png of at most {pictures.MAX_PIXELS // 10**6} megapixels"
+            f"cannot write {path}: {one_line(e)}; use a .png of at most {pictures.MAX_PIXELS // 10**6} megapixels"
         ) from e
     return buffer.getvalue()

@@ -12,8 +12,7 @@ import tensorflow_datasets as tfds
 from fec_jax.data.attributes import select
 from fec_jax.data.builders import records
 from fec_jax.data.builders.photo import from_png
-from fec_jax.io.pictures import one_line
-from fec_jax.types import HostAttrs, HostImages, UserError
+from fec_jax.types import HostAttrs, HostImages, UserError, one_line
 
 MOST_FITTED = 4096
 FITTED_BYTES = 2**30

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 import fec_jax
 from fec_jax.doctor.findings import Finding
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 PACKAGE = "fec-jax"
 FREE_GB = 2.0
@@ -77,7 +77,7 @@ def _devices() -> Iterator[Finding]:
     try:
         devices = jax.devices()
     except RuntimeError as error:
-        text = " ".join(str(error).split())[:200]
+        text = one_line(error)[:200]
         yield Finding(f"JAX finds no device ({text})", "unset JAX_PLATFORMS, or fix the driver; see docs/training.md")
         return
     kinds = sorted({device.device_kind for device in devices})

@@ -28,7 +28,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from fec_jax.io import formats
 from fec_jax.io.names import shown
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 MAX_PIXELS = 80_000_000  # below the size at which Pillow itself begins to warn
 MAX_BYTES = 256 * 2**20
@@ -220,8 +220,3 @@ def _converted(image: Image.Image, source: bytes | None, target: bytes | None, m
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
-
-
-def one_line(error: Exception) -> str:
-    """An exception's message on one line; its type if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__

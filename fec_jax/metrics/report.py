@@ -13,12 +13,11 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from fec_jax.data.source import Source
-from fec_jax.io.pictures import one_line
 from fec_jax.masks.sets import MaskSet
 from fec_jax.metrics import judging, protocol
 from fec_jax.metrics.backbones import BACKBONES
 from fec_jax.metrics.evaluation import Subject, completions, flipped
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 DIGITS = 6
 """Significant digits of a figure: more than two runs on different machines agree in."""

@@ -15,9 +15,8 @@ from typing import Any
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from fec_jax.io.pictures import one_line
 from fec_jax.train import hosts
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 log = logging.getLogger(__name__)
 

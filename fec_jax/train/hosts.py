@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from fec_jax.types import UserError
+from fec_jax.types import UserError, one_line
 
 SHUTDOWN_TIMEOUT_S = 10
 """How long a process that ends waits for the others to end with it."""
@@ -92,9 +92,9 @@ def join(
         if missing:
             raise UserError(
                 "--distributed: no TPU pod slice, Slurm, Open MPI or Kubernetes says what processes there are "
-                f"({_one_line(error)}); give --coordinator_address=HOST:PORT --num_processes=N --process_id=I"
+                f"({one_line(error)[:200]}); give --coordinator_address=HOST:PORT --num_processes=N --process_id=I"
             ) from error
-        raise UserError(f"{who} could not join the others{where}: {_one_line(error)}") from error
+        raise UserError(f"{who} could not join the others{where}: {one_line(error)[:200]}") from error
     # JAX took SIGTERM for its preemption service; until `Stop` takes it, it ends the process as by default.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _on_abort(_gone(), 1)
@@ -178,7 +178,7 @@ def lose(error: Exception) -> NoReturn:
     At once and unannounced: they may be waiting for it in a collective, and notice the missing heartbeat.
     """
     if tells_of_others(error):
-        print(f"fec_jax: {_one_line(error)}", file=sys.stderr, flush=True)
+        print(f"fec_jax: {one_line(error)[:200]}", file=sys.stderr, flush=True)
         _end(_gone(), 1)
     traceback.print_exception(error)
     _end(f"process {jax.process_index()} of {jax.process_count()} has failed, see above. {_WHAT_TO_DO}", 1)
@@ -198,10 +198,6 @@ def _gone() -> str:
     count, index = jax.process_count(), jax.process_index()
     other = f"process {1 - index} of 2" if count == 2 else f"one of the {count} processes"
     return f"{other} is gone or cannot be reached (the lines above say more); process {index} ends too. {_WHAT_TO_DO}"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _end(line: str, code: int) -> NoReturn:

@@ -122,13 +122,19 @@ def _weights(
         generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth},
         discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
         data=data,
-        training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": run.config},
+        training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": handed_out(run.config)},
         alignment=run.alignment,
         started_from={key: start[key] for key in ("name", "sha256")} if start else None,
         loss_networks=_together(run.loss_networks(facts["nimg"]), start.get("loss_networks", ())),
         splits=_together(run.splits, start.get("splits", ())),
     )
     return Weights(jax.device_get(trained.g_ema), jax.device_get(trained.d_params), meta)
+
+
+def handed_out(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without the folders of the machine it was read on: of paths, the last part is left."""
+    data = {**config["data"], "path": Path(config["data"]["path"]).name}
+    return {**config, "data": data, "init_from": Path(config.get("init_from", "")).name}
 
 
 def _together(own: Iterable[str], inherited: Iterable[str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from fec_jax.io import output
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
 from fec_jax.nets.layers import Growth
-from fec_jax.types import Params, UserError
+from fec_jax.types import Params, UserError, one_line
 
 FORMAT = "fec_jax.weights"
 FORMAT_VERSION = "2"
@@ -201,7 +201,7 @@ def _meta(metadata: Mapping[str, str], path: Path) -> Meta:
         meta.g_shapes()
         meta.d_shapes()
     except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as e:
-        text = " ".join(str(e).split())[:120]
+        text = one_line(e)[:120]
         raise UserError(f"weights {path} have damaged metadata ({text}): export them again") from e
     return meta
 

@@ -20,7 +20,7 @@ httpx = pytest.importorskip("httpx")
 
 from fec_jax.app import inputs, serve  # noqa: E402
 from fec_jax.app.desk import Desk  # noqa: E402
-from fec_jax.app.events import Events, one_line  # noqa: E402
+from fec_jax.app.events import Events, careful  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Gradio's and its server's own
 
@@ -157,12 +157,12 @@ def test_a_failing_event_is_one_line(completer, tmp_path, caplog):
         raise UserError("two\nlines <b>and</b> a tag")
 
     with pytest.raises(gradio.Error) as caught:
-        one_line(broken, 1)()
+        careful(broken, 1)()
     assert "ZeroDivisionError" in caught.value.message
     assert "secret" not in caught.value.message
     assert "secret detail" in caplog.text
     with pytest.raises(gradio.Error) as caught:
-        one_line(refused, 1)()
+        careful(refused, 1)()
     assert caught.value.message == "two lines &lt;b&gt;and&lt;/b&gt; a tag"
     with pytest.raises(UserError, match="reload"):
         Events(Desk(completer, tmp_path, 10**6))._values((0.5, float("nan"), 2.0))

@@ -88,6 +88,16 @@ def test_a_finished_run(finished, tmp_path):
     assert again.meta.training["config"]["resolution_px"] == 8
 
 
+def test_no_folder_of_this_machine_is_handed_out(finished):
+    """Broken: whoever publishes weights publishes where their photos lie and what their user is called."""
+    config = {"seed": 1, "data": {"kind": "prepared", "path": "/home/mary/photos/faces"}, "init_from": "../runs/first"}
+    given = {"seed": 1, "data": {"kind": "prepared", "path": "faces"}, "init_from": "first"}
+    assert export.handed_out(config) == given
+    assert export.handed_out({"data": {"path": ""}}) == {"data": {"path": ""}, "init_from": ""}
+    written = export.from_workdir(finished).meta.training["config"]
+    assert written == export.handed_out(written)
+
+
 def test_a_fade_is_passed_over(left_at, tmp_path):
     """Broken: weights taken in the middle of a fade, where the network is neither of the two that it blends."""
     workdir = left_at(96)

@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from fec_jax.io.pictures import PictureError, one_line, open_picture, plain, seen
+from fec_jax.io.pictures import PictureError, open_picture, plain, seen
+from fec_jax.types import one_line
 
 
 def open_photo(content: Path | bytes) -> Image.Image:
