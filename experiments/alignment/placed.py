@@ -1,12 +1,13 @@
 """Faces turned, scaled and placed on a canvas, completed there and as the aligned crops that they were made from.
 
-python experiments/alignment/placed.py DATA [--count 100] [--split test] [--seed 0] [--weights FILE] [--out FILE]
+python experiments/alignment/placed.py DATA [--count 100] [--split test] [--seed 0] [--weights FILE]
+    [--measure-at PX] [--out FILE]
 
 DATA is a folder with images/, attributes.csv and provenance.csv (columns image_id, split, px). Every photo, the 512 px
 ones first, is turned by up to 25 degrees, scaled by 0.3 to 2 and placed on a canvas of 1,500 px, over another photo
 that is blurred. The hole is the centre square of the aligned crop, where that lies on the canvas. Both completions get
 the photo's own attributes; the one on the canvas is mapped back by the true transform. PSNR of the hole and LPIPS are
-those at the network's size.
+those at the network's size, or at `--measure-at`, to which everything is pooled.
 """
 
 import argparse
@@ -74,10 +75,11 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--measure-at", type=int, metavar="PX")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     completer, rng = Completer(weights_from(args.weights)), np.random.default_rng(args.seed)
-    r, rows = completer.resolution_px, listed(args.data, args.split, args.count)
+    r, rows = args.measure_at or completer.resolution_px, listed(args.data, args.split, args.count)
     everywhere = slice(0, CANVAS_PX)
     real, back, aligned, placed, moved, missed, changed_8, changed_16, seconds = [], [], [], [], [], [], 0, 0, []
     for i, row in enumerate(rows):
@@ -135,7 +137,7 @@ def main() -> None:
         "seconds_per_photo": {"median": float(np.median(seconds)), "first": seconds[0]},
     }
     report = {
-        "command": f"placed.py --count {args.count} --split {args.split} --seed {args.seed}",
+        "command": f"placed.py --count {args.count} --split {args.split} --seed {args.seed} --measure-at {r}",
         "weights": str(args.weights or "shipped"),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         **figures,
