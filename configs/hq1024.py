@@ -8,7 +8,7 @@ Hardware: written for 8 accelerators of 16 GB (2 photos of 1024 px each). On few
 `--config.batch.px1024=8`; to try the start on a CPU, `--config.batch.px4=8 --config.dtype=float32`.
 Hours and figures: not run to its end by us; nothing is claimed. Chosen on 1,254 portraits up to 128 px
 (`portraits128.py`, experiments/game): weights of the losses by their shares of G's gradient, the game, masks, edits.
-Since then `portraits128` doubled `loss.rec` and took `loss.bdy` to 400 from 64 px on, and gained by it; not tried in here.
+Since then `portraits128` doubled `loss.rec` and took `loss.bdy` to 400 from 64 px on, and gained by it; not tried here.
 From 256 px on the weights of 128 px go on: an extrapolation. Watch `share/...` in metrics.jsonl: `share/adv` of 0.1 to
 0.3 and `share/attr` of about 0.05 are the aim; `adv` and `d_terms` of a row move them.
 """
