@@ -224,15 +224,14 @@ def test_the_feature_loss_of_a_window_and_of_the_pooled_image():
     """Broken: `feat_pooled` is a dead knob, or what it weighs is not the whole image, pooled to the window's side."""
     ex, fake = examples_by_hand(), fake_at()
     windowed = dataclasses.replace(RECIPE, feat_px=2)
+    pooled = dataclasses.replace(windowed, feat_pooled=0.5)
     _, of_window, _ = g_losses(ex, fake, windowed, only(feat=1.0))
-    _, of_both, _ = g_losses(ex, fake, dataclasses.replace(windowed, feat_pooled=0.5), only(feat=1.0))
+    grad, of_both, _ = g_losses(ex, fake, pooled, only(feat=1.0))
     blocks = jnp.repeat(jnp.repeat(images.pool_to(fake, 2), 2, 1), 2, 2)
     real = jnp.repeat(jnp.repeat(images.pool_to(ex.real, 2), 2, 1), 2, 2)
-    pooled = dataclasses.replace(windowed, feat_pooled=0.5)
     _, in_blocks, _ = g_losses(ex.replace(real=real), blocks, pooled, only(feat=1.0))
     _, window_of_blocks, _ = g_losses(ex.replace(real=real), blocks, windowed, only(feat=1.0))
     added = of_both["feat"] - of_window["feat"]
     assert added > 1e-4
     assert in_blocks["feat"] - window_of_blocks["feat"] == pytest.approx(float(added), rel=1e-3)
-    grad, _, _ = g_losses(ex, fake, pooled, only(feat=1.0))
     assert (np.abs(np.asarray(grad)).sum(axis=3) > 0).all()
