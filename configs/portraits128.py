@@ -5,8 +5,8 @@ fec prepare folder PATH/TO/faces --resolution 128 --out data/faces128
 python -m fec_jax.main --config=configs/portraits128.py --workdir=runs/portraits128
 
 The recipe of `portraits64.py` with more kinds of photos and holes, less exact alignment, and a discriminator that has a
-say (experiments/game/README.md). The weights `portraits128` come from these rows, in parts that differed a little:
-experiments/portraits128/README.md has them, with hours, figures and pictures.
+say (experiments/game/README.md). The weights `portraits128` come from these rows, in parts that differed a little, and
+are an average of two checkpoints: experiments/portraits128/README.md has them, with hours, figures and pictures.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +26,8 @@ def get_config() -> ConfigDict:
     # Shares of G's gradient at 64 px (`share/...` in metrics.jsonl): LPIPS 60 to 70 %, reconstruction, boundary,
     # adversarial and attribute loss 7 to 10 % each. A larger game costs LPIPS and PSNR (experiments/game).
     config.schedule.px64 = row(1, 78, 1e-3, 5e-5, d_terms=1.4, lpips=45.0, adv=0.8, noise=0.5)
-    config.schedule.px128 = row(1, 14, 5e-4, 3e-5, d_terms=1.5, lpips=20.0, adv=1.4, noise=0.5)
+    # With `adv` 1.4, `d_terms` 1.5 texture under the wide hole was half of the photos' at 128 px.
+    config.schedule.px128 = row(1, 44, 5e-4, 2e-5, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
     config.batch.px128 = 16
     config.generator.update({"base": 2048, "cap": 96})
     config.discriminator.update({"base": 1536, "cap": 96})
@@ -40,7 +41,8 @@ def get_config() -> ConfigDict:
     config.d_lr_factor = 2.0
     config.history.share = 0.25
     config.keep_probability = 0.65
-    config.loss.flip_shift_of = (*config.loss.flip_shift_of, ("Young", 4.0))
+    more = {"No_Beard": 3.5, "Gray_Hair": 7.0, "Young": 4.0, "Male": 4.0, "Bald": 4.0}
+    config.loss.flip_shift_of = tuple((dict(config.loss.flip_shift_of) | more).items())
     # A user's hole is a brush stroke or a box anywhere.
     config.mask.update({"center_share": 0.3, "wide_share": 0.25, "stroke_share": 0.17, "box_share": 0.1})
     # Alignment is never perfect.

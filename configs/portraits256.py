@@ -21,8 +21,8 @@ def get_config() -> ConfigDict:
     config.schedule.px16 = row(0.5, 24, 1e-3, d_terms=0.2)
     config.schedule.px32 = row(1, 48, 1e-3, d_terms=0.3, adv=3)
     config.schedule.px64 = row(2, 80, 1e-3, 5e-5, d_terms=1.4, lpips=45.0, adv=0.8, noise=0.5)
-    config.schedule.px128 = row(2, 60, 5e-4, 1e-4, d_terms=1.5, lpips=20.0, adv=1.4, noise=0.5)
-    config.schedule.px256 = row(2, 60, 5e-4, 3e-5, d_terms=1.5, lpips=20.0, adv=1.4, noise=0.5)
+    config.schedule.px128 = row(2, 60, 5e-4, 1e-4, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
+    config.schedule.px256 = row(2, 60, 5e-4, 3e-5, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
     config.batch.px256 = 16
     config.generator.update({"base": 4096, "cap": 128})
     config.discriminator.update({"base": 3072, "cap": 128})

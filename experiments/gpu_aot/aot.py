@@ -28,6 +28,7 @@ CONFIGS = {
     "benchmark": "experiments.gpu_aot.benchmark",
     "hq1024": "configs.hq1024",
     "hq1024_paper": "configs.hq1024_paper",
+    "portraits256": "configs.portraits256",
 }
 KEY = ("version", "config", "resolution")
 QUIET = {"JAX_PLATFORMS": "cpu", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
