@@ -3,6 +3,9 @@
 Labels are `uint8` 0/1 in memory, whatever the file writes (0/1 or -1/1). An image is known by its id: its file name
 without the extension, so that `000001.jpg` in a table and `000001.png` on disk are the same photo; in the composed form
 of Unicode (NFC), so that an accent written in another way is the same name.
+
+Another format of tables is a branch of `read_table`; a data set with labels of its own is a file in `builders/`, and
+named in `prepare.py` and `cli/prepare.py`.
 """
 
 import csv
