@@ -12,7 +12,18 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from fec_jax.weights.format import load_weights, save_weights
+from fec_jax.weights.format import Weights, load_weights, save_weights
+
+
+def average(earlier: Weights, later: Weights, share: float) -> Weights:
+    """`later`, with (1 - share) x the generator of `earlier` + share x its own."""
+    kept = np.float32(share)
+    mean = jax.tree.map(lambda x, y: (1 - kept) * x + kept * y, earlier.g_params, later.g_params)
+    training = {
+        **later.meta.training,
+        "generator_averaged": {"with_kimg": earlier.meta.training["kimg"], "share": share},
+    }
+    return dataclasses.replace(later, g_params=mean, meta=dataclasses.replace(later.meta, training=training))
 
 
 def main() -> None:
@@ -22,12 +33,8 @@ def main() -> None:
     parser.add_argument("share", type=float)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    earlier, later = load_weights(args.earlier), load_weights(args.later)
-    share = np.float32(args.share)
-    average = jax.tree.map(lambda x, y: (1 - share) * x + share * y, earlier.g_params, later.g_params)
-    averaged = {"with_kimg": earlier.meta.training["kimg"], "share": args.share}
-    meta = dataclasses.replace(later.meta, training={**later.meta.training, "generator_averaged": averaged})
-    print(save_weights(args.out, dataclasses.replace(later, g_params=average, meta=meta), "float16"))
+    weights = average(load_weights(args.earlier), load_weights(args.later), args.share)
+    print(save_weights(args.out, weights, "float16"))
 
 
 if __name__ == "__main__":
