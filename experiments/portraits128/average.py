@@ -10,15 +10,13 @@ import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from fec_jax.weights.format import Weights, load_weights, save_weights
 
 
 def average(earlier: Weights, later: Weights, share: float) -> Weights:
     """`later`, with (1 - share) x the generator of `earlier` + share x its own."""
-    kept = np.float32(share)
-    mean = jax.tree.map(lambda x, y: (1 - kept) * x + kept * y, earlier.g_params, later.g_params)
+    mean = jax.tree.map(lambda x, y: (1 - share) * x + share * y, earlier.g_params, later.g_params)
     training = {
         **later.meta.training,
         "generator_averaged": {"with_kimg": earlier.meta.training["kimg"], "share": share},

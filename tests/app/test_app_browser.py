@@ -22,7 +22,7 @@ HARMLESS = (
     "GPU stall due to ReadPixels",
     "GroupMarkerNotSet",
     "Automatic fallback to software",
-    "Failed to load resource",  # `failed` names it
+    "the server responded with a status of",  # `failed` names it
 )
 REFUSED = "large.png"  # deleted at once; Gradio may still ask for its preview
 
@@ -38,7 +38,7 @@ def browser():
 
 
 def failed(answer):
-    if answer.status >= 400 and REFUSED not in answer.url:
+    if answer.status >= 400 and not (answer.status == 403 and REFUSED in answer.url):
         yield f"{answer.status} {answer.url}"
 
 
