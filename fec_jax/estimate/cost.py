@@ -21,7 +21,7 @@ from fec_jax import schedule
 from fec_jax.estimate import compilers, memory
 from fec_jax.estimate.devices import DEVICES, HERE, parse_device
 from fec_jax.nets import cpu, layers
-from fec_jax.train import parallel, penalty, steps
+from fec_jax.train import compiling, parallel, penalty, steps
 from fec_jax.train.programs import Programs
 from fec_jax.train.run import Run
 from fec_jax.train.state import State
@@ -32,8 +32,8 @@ from fec_jax.types import UserError
 class Stage:
     """A resolution's part of a run. flops, bytes: of a step on one device, bytes after fusion (`here`: before it).
 
-    memory: expected on one device, see `memory.step_bytes`. hours: fade and stable phase together. compile_s: seconds,
-    once. binds: what a step waits for, "compute" or "memory"; "timed" on this machine.
+    memory: expected on one device, see `memory.peak_bytes`; `here`: the compiled step's. hours: fade and stable phase
+    together. compile_s: seconds, once. binds: what a step waits for, "compute" or "memory"; "timed" on this machine.
     """
 
     resolution_px: int
@@ -83,19 +83,18 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
         images, local = phase.end_nimg - phases[0].start_nimg, phase.batch // count
         if device == HERE:
             found, binds = counted(run, phase, local), "timed"
-            moved, needed = found.bytes, memory.step_bytes(run, phase, count, memory.lanes_here())
-            compiling, seconds = timed(run, phase)
+            moved, (to_compile, seconds, needed) = found.bytes, timed(run, phase)
         else:
             kind, g = DEVICES[parse_device(device)[0]], run.recipe.generator
             found = counted(run, phase, local, lanes=memory.TPU_LANES if kind.platform == "tpu" else 1)
             channels = layers.channels(phase.resolution_px, g.base, g.cap)
             moved, needed = found.bytes * compilers.fused(kind.platform, channels), found.memory
-            compiling = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
+            to_compile = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
             peak = kind.flops if g.dtype == "float32" else kind.half_flops
             longer, binds = max((found.flops / peak, "compute"), (moved / kind.bandwidth, "memory"))
             seconds = longer / utilisation
         hours = images / phase.batch * seconds / 3600
-        yield Stage(phase.resolution_px, images, phase.batch, found.flops, moved, needed, hours, compiling, binds)
+        yield Stage(phase.resolution_px, images, phase.batch, found.flops, moved, needed, hours, to_compile, binds)
 
 
 def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> tuple[float, float]:
@@ -159,11 +158,16 @@ def measured_step(run: Run, phase: schedule.Phase, repeats: int = 3) -> float:
     return timed(run, phase, repeats)[1]
 
 
-def timed(run: Run, phase: schedule.Phase, repeats: int = 3) -> tuple[float, float]:
-    """Seconds to make and compile a phase's programs, and those of a step, see `measured_step`."""
+def timed(run: Run, phase: schedule.Phase, repeats: int = 3) -> tuple[float, float, int]:
+    """Seconds to make and compile a phase's programs, those of a step (see `measured_step`), and the step's memory.
+
+    Bytes of one device, arguments included, as compiled; expected, where a program does not say (`pmap`).
+    """
     begun = time.perf_counter()
     programs, (state, batch, clock, constants) = ready(run, phase)
-    compiling, mesh = time.perf_counter() - begun, parallel.mesh()
+    to_compile, mesh = time.perf_counter() - begun, parallel.mesh()
+    mib = compiling.memory_mib(programs.compiled["step"])
+    needed = memory.step_bytes(run, phase, mesh.size, memory.lanes_here()) if mib is None else round(mib * 2**20)
 
     def seconds(number: int) -> float:
         nonlocal state
@@ -180,7 +184,7 @@ def timed(run: Run, phase: schedule.Phase, repeats: int = 3) -> tuple[float, flo
         kinds.setdefault(tuple(number % every == 0 for every in rhythms), []).append(number)
     seconds(0)
     medians = [(len(kind), float(np.median([seconds(kind[0]) for _ in range(repeats)]))) for kind in kinds.values()]
-    return compiling, sum(count * median for count, median in medians) / math.lcm(*rhythms)
+    return to_compile, sum(count * median for count, median in medians) / math.lcm(*rhythms), needed
 
 
 def table(rows: Iterator[Stage], device: str, price: float | None, say: Callable[[str], object]) -> None:

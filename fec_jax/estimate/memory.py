@@ -7,7 +7,8 @@ with 16 channels, that is most of a step's memory.
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +23,28 @@ FEWEST_PADDED = 16
 """Images of 3 channels, and what has less than 16, the TPU compiler lays out another way."""
 
 
-def step_bytes(run: Run, phase: schedule.Phase, devices: int, lanes: int = 1) -> int:
-    """Expected memory of a training step on one of `devices`: most bytes alive at once in the traced program.
+class Known(NamedTuple):
+    """A value that is the same in every step: equal ones are computed once. large: it follows from an input."""
 
-    Traced, not compiled: it takes a moment at any size and on any machine. A compiler fuses some of it away, needs
-    workspace of its own, and computes some of it twice to fit; after compiling, the log gives what the program has. Of
-    this machine's kind of device; within `cpu.textbook`, of an accelerator with so many lanes (see `peak_bytes`).
+    value: int | str
+    large: bool
+
+
+def step_bytes(run: Run, phase: schedule.Phase, devices: int, lanes: int = 1) -> int:
+    """Expected bytes of a training step on one of `devices`: most that are alive at once in the traced program.
+
+    Traced, not compiled: it takes a moment at any size and on any machine. What compilers compute from VGG16's
+    parameters beforehand comes in addition, see `prepared`. A compiler fuses some away, needs workspace of its own, and
+    computes some twice to fit; after compiling, the log gives what the program has. Of this machine's kind of device;
+    within `cpu.textbook`, of an accelerator with so many lanes (see `peak_bytes`).
     """
     args = step_shapes(run, phase, phase.batch // devices)
     step = functools.partial(steps.train_step, run.recipe_of(phase), phase.resolution_px, parallel.AXIS)
-    return peak_bytes(jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr, lanes)
+    jaxpr = jax.make_jaxpr(step, axis_env=[(parallel.AXIS, devices)])(*args).jaxpr
+    state, batch, clock, constants, _ = (len(jax.tree.leaves(part)) for part in args)
+    first = state + batch + clock
+    fixed = [Known(i, True) if first <= i < first + constants else None for i in range(len(jaxpr.invars))]
+    return peak_bytes(jaxpr, lanes) + sum(prepared(jaxpr, fixed, lanes)[1].values())
 
 
 def lanes_here() -> int:
@@ -75,6 +88,41 @@ def peak_bytes(jaxpr: core.Jaxpr, lanes: int = 1) -> int:
         live -= sum(map(size, dead))
         alive -= dead
     return peak
+
+
+def prepared(
+    jaxpr: core.Jaxpr, inputs: Sequence[Known | None], lanes: int
+) -> tuple[list[Known | None], dict[Known, int]]:
+    """Bytes of what follows from constant inputs alone and meets other things: VGG16's kernels in Winograd's form.
+
+    Compilers compute these first and once, outside of loops too, and keep them: most are alive at the same time.
+    inputs: what is known of each, None for what varies. Also gives what is known of each result.
+    """
+    known: dict[core.Var, Known] = {v: k for v, k in zip(jaxpr.invars, inputs, strict=True) if k}
+    known |= {v: Known(f"{v.aval}", False) for v in jaxpr.constvars}
+    kept: dict[Known, int] = {}
+    made = set[core.Var]()
+    for equation in jaxpr.eqns:
+        name, atoms, inner = equation.primitive.name, equation.invars, list(_inner(equation))
+        if "branches_platforms" in equation.params:
+            atoms = atoms[1:]
+        seen = [Known(f"{a.val}", False) if isinstance(a, core.Literal) else known.get(a) for a in atoms]
+        results: Sequence[Known | None] = [None] * len(equation.outvars)
+        if len(inner) == 1 and len(inner[0].invars) == len(atoms):  # a call, a loop, or the form of this platform
+            if name == "scan":
+                fixed = equation.params["num_consts"]
+                seen = [*seen[:fixed], *[None] * (len(seen) - fixed)]
+            results, more = prepared(inner[0], seen, lanes)
+            kept |= more
+        elif not inner and atoms and None not in seen:
+            what, large = f"{name} {equation.params} {seen}", any(k.large for k in seen if k)
+            results = [Known(hash((what, i)), large) for i in range(len(equation.outvars))]
+        elif not inner:
+            kept |= {known[a]: _bytes(a, lanes) for a in _variables(atoms) if a in made and known[a].large}
+        fresh = {v: r for v, r in zip(equation.outvars, results, strict=True) if r}
+        known |= fresh
+        made |= {*fresh}
+    return [known.get(v) if isinstance(v, core.Var) else None for v in jaxpr.outvars], kept
 
 
 def count(jaxpr: core.Jaxpr, primitive: str) -> int:

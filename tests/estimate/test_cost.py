@@ -94,9 +94,9 @@ def test_here_is_timed(run):
 
 def test_here_says_what_compiling_takes(last, monkeypatch):
     """Broken: the compile time of this machine is that of the step, or is left out."""
-    monkeypatch.setattr(cost, "timed", lambda run, phase: (7.0, 2.0))
+    monkeypatch.setattr(cost, "timed", lambda run, phase: (7.0, 2.0, 3 * 10**9))
     (stage,) = cost.stages(last, cost.HERE, 0.5)
-    assert (stage.compile_s, stage.binds) == (7.0, "timed")
+    assert (stage.compile_s, stage.memory, stage.binds) == (7.0, 3 * 10**9, "timed")
     assert stage.hours == pytest.approx(stage.images / stage.batch * 2 / 3600)
 
 
