@@ -7,10 +7,9 @@ python -m fec_jax.main --config=configs/hq1024.py --workdir=runs/hq1024
 Hardware: written for 8 accelerators of 16 GB (2 photos of 1024 px each). On fewer, lower `config.batch`, as in
 `--config.batch.px1024=8`; to try the start on a CPU, `--config.batch.px4=8 --config.dtype=float32`.
 Hours and figures: not run to its end by us; nothing is claimed. Chosen on 1,254 portraits up to 128 px
-(`portraits128.py`, experiments/game): weights of the losses by their shares of G's gradient, the game, masks, edits.
-Since then `portraits128` doubled `loss.rec` and took `loss.bdy` to 400 from 64 px on, and gained by it; not tried here.
-From 256 px on the weights of 128 px go on: an extrapolation. Watch `share/...` in metrics.jsonl: `share/adv` of 0.1 to
-0.3 and `share/attr` of about 0.05 are the aim; `adv` and `d_terms` of a row move them.
+(`portraits128.py`, experiments/portraits128): weights of the losses by their shares of G's gradient, the game, masks,
+edits. From 256 px on the weights of 128 px go on: an extrapolation. Watch `share/...` in metrics.jsonl: `share/adv` of
+0.1 to 0.3 and `share/attr` of about 0.05 are the aim; `adv` and `d_terms` of a row move them.
 """
 
 from ml_collections import ConfigDict
@@ -49,14 +48,14 @@ def grown_to(config: ConfigDict, resolution_px: int) -> ConfigDict:
 
 
 def of_losses(resolution_px: int) -> dict[str, float]:
-    """A row's weights of the losses, and its noise for D: those of experiments/game with the largest part for D."""
+    """A row's weights of the losses, and its noise for D: those of `portraits128`."""
     if resolution_px < 32:
         return {"d_terms": 0.2}
     if resolution_px == 32:
         return {"d_terms": 0.3, "adv": 3.0}
     if resolution_px == 64:
-        return {"d_terms": 0.8, "adv": 7.5, "lpips": 45.0, "noise": 0.5}
-    return {"d_terms": 2.0, "adv": 4.0, "lpips": 45.0, "noise": 0.5}
+        return {"d_terms": 1.4, "adv": 0.8, "lpips": 45.0, "noise": 0.5}
+    return {"d_terms": 2.0, "adv": 2.5, "lpips": 20.0, "noise": 0.5}
 
 
 def get_config() -> ConfigDict:
@@ -87,7 +86,7 @@ def get_config() -> ConfigDict:
 
     # New layers are added: blended growth lost 1.2 dB (experiments/ablation).
     config.growth = "add"
-    config.loss.update({"adv": 1.0, "attr": 16.0, "rec": 40.0, "feat": 3.0, "bdy": 10.0})
+    config.loss.update({"adv": 1.0, "attr": 16.0, "rec": 80.0, "feat": 3.0, "bdy": 400.0})
     config.loss.rim = 1 / 32  # 4 px of 128, 32 px of 1024: the same part of the image at every size
     # Only the hole of G's image is ever used.
     config.loss.update({"d_sees": "completed", "feat_sees": "completed"})
