@@ -1,11 +1,12 @@
-"""CelebA-HQ, 4 to 1024 px: the paper's recipe to the letter, to compare with. `hq1024.py` is what we recommend.
+"""CelebA-HQ, 4 to 1024 px: the paper's recipe as far as it is known, to compare with. `hq1024.py` is what we recommend.
 
 fec prepare celebamask-hq CelebAMask-HQ --partition list_eval_partition.txt --resolution 1024 --out data/celebamask_hq
 python -m fec_jax.main --config=configs/hq1024_paper.py --workdir=runs/hq1024_paper
 
 The paper's: lambdas, blended growth, D and feature loss of G's whole image, masks, half of the examples with one edit.
 It does not give learning rates, lengths, batch sizes and widths: those are `hq1024`'s, the rate 1e-3, as usual for
-progressive growing. R1 is ours.
+progressive growing. R1 is ours, and so is the non-saturating form of the adversarial loss (the paper prints it with a
+wrong sign; `--config.loss.adversarial=minimax` is what it means).
 Not run to its end by us. The lambdas are meant for sums. With the means here, adversarial and attribute loss together
 had 0.07 to 0.17 % of the gradient at G's output at 64 px, 0.3 % in the first steps at 4 px (synthetic faces): close to
 a regression. At a sixteenth of the width, to 32 px, they had 11 to 13 %, and D won: see experiments/recipes.

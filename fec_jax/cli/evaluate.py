@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    weights: Annotated[Path | None, typer.Option(help="A .safetensors file, or the workdir of a training run.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A .safetensors file, the workdir of a run, or a name like portraits128.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="What `fec prepare` wrote.")] = None,
     out: Annotated[
         Path | None, typer.Option(readable=False, help="Folder for report.json, report.md and grids.")

@@ -32,7 +32,7 @@ from fec_jax.types import UserError
 class Stage:
     """A resolution's part of a run. flops, bytes: of a step on one device, bytes after fusion (`here`: before it).
 
-    memory: expected on one device, see `memory.peak_bytes`; `here`: the compiled step's. hours: fade and stable phase
+    memory: expected on one device, see `memory.step_bytes`; `here`: the compiled step's. hours: fade and stable phase
     together. compile_s: seconds, once. binds: what a step waits for, "compute" or "memory"; "timed" on this machine.
     """
 
@@ -49,14 +49,13 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Of a step on one device: operations and bytes as XLA counts them, before fusion; memory, see `memory.peak_bytes`.
+    """Of a step on one device: operations and bytes as XLA counts them, before fusion.
 
     convolutions: how many are written in its programs.
     """
 
     flops: float
     bytes: float
-    memory: int
     convolutions: int
 
 
@@ -86,9 +85,11 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
             moved, (to_compile, seconds, needed) = found.bytes, timed(run, phase)
         else:
             kind, g = DEVICES[parse_device(device)[0]], run.recipe.generator
-            found = counted(run, phase, local, lanes=memory.TPU_LANES if kind.platform == "tpu" else 1)
+            found = counted(run, phase, local)
             channels = layers.channels(phase.resolution_px, g.base, g.cap)
-            moved, needed = found.bytes * compilers.fused(kind.platform, channels), found.memory
+            moved = found.bytes * compilers.fused(kind.platform, channels)
+            with cpu.textbook():  # what accelerators run
+                needed = memory.step_bytes(run, phase, count, memory.TPU_LANES if kind.platform == "tpu" else 1)
             to_compile = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
             peak = kind.flops if g.dtype == "float32" else kind.half_flops
             longer, binds = max((found.flops / peak, "compute"), (moved / kind.bandwidth, "memory"))
@@ -103,7 +104,7 @@ def step_cost(run: Run, phase: schedule.Phase, local: int, at_most: bool = False
     return found.flops, found.bytes
 
 
-def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False, lanes: int = 1) -> Cost:
+def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) -> Cost:
     """What a step with `local` images on a device costs.
 
     D's gradient penalty, a program of its own before every `r1_every`-th step, counts as that part of it; the second
@@ -119,15 +120,14 @@ def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False, 
         state, batch, clock, *_ = args
         share = 1.0 if at_most else 1 / recipe.r1_every
         parts.append((share, parallel.sharded_penalty(function, mesh), (state.d_params, batch, clock)))
-    total, most, convolutions = np.zeros(2), 0, 0
+    total, convolutions = np.zeros(2), 0
     for share, program, arguments in parts:
         with cpu.textbook():  # what accelerators run; of the rounds of a loop XLA would count one
             traced = program.trace(*arguments)
             analysis = traced.lower().cost_analysis()
         total += share * np.array([analysis["flops"], analysis["bytes accessed"]])
-        most = max(most, memory.peak_bytes(traced.jaxpr.jaxpr, lanes))
         convolutions += memory.count(traced.jaxpr.jaxpr, "conv_general_dilated")
-    return Cost(float(total[0]), float(total[1]), most, convolutions)
+    return Cost(float(total[0]), float(total[1]), convolutions)
 
 
 def ready(run: Run, phase: schedule.Phase) -> tuple[Programs, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:
