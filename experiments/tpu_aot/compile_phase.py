@@ -22,6 +22,7 @@ from fec_jax import schedule, xla_options
 from fec_jax.config import build
 from fec_jax.data.synthetic.source import ATTRIBUTES
 from fec_jax.estimate import cost, memory
+from fec_jax.nets import cpu
 from fec_jax.train import parallel, penalty, steps
 from fec_jax.train.run import Run
 
@@ -126,14 +127,14 @@ def contents(text: str) -> dict[str, Any]:
 
 def estimates(run: Run, phase: schedule.Phase, devices: int) -> dict[str, float]:
     """What `fec estimate` says of the same step: on average, and with the penalty and all that a step may have."""
-    mean, most = (
-        cost.counted(run, phase, phase.batch // devices, at_most, memory.TPU_LANES) for at_most in (False, True)
-    )
+    mean, most = (cost.counted(run, phase, phase.batch // devices, at_most) for at_most in (False, True))
+    with cpu.textbook():
+        expected = memory.step_bytes(run, phase, devices, memory.TPU_LANES)
     return {
         "estimate_gflop": round(mean.flops / 1e9, 3),
         "estimate_with_penalty_gflop": round(most.flops / 1e9, 3),
         "estimate_accessed_gb": round(most.bytes / 1e9, 2),  # before fusion
-        "estimate_gb": round(most.memory / 1e9, 3),
+        "estimate_gb": round(expected / 1e9, 3),
     }
 
 
