@@ -89,7 +89,7 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
             channels = layers.channels(phase.resolution_px, g.base, g.cap)
             moved = found.bytes * compilers.fused(kind.platform, channels)
             with cpu.textbook():  # what accelerators run
-                needed = memory.step_bytes(run, phase, count, memory.TPU_LANES if kind.platform == "tpu" else 1)
+                needed = memory.step_bytes(run, phase, count, memory.lanes_of(kind.platform))
             to_compile = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
             peak = kind.flops if g.dtype == "float32" else kind.half_flops
             longer, binds = max((found.flops / peak, "compute"), (moved / kind.bandwidth, "memory"))
@@ -167,7 +167,8 @@ def timed(run: Run, phase: schedule.Phase, repeats: int = 3) -> tuple[float, flo
     programs, (state, batch, clock, constants) = ready(run, phase)
     to_compile, mesh = time.perf_counter() - begun, parallel.mesh()
     mib = compiling.memory_mib(programs.compiled["step"])
-    needed = memory.step_bytes(run, phase, mesh.size, memory.lanes_here()) if mib is None else round(mib * 2**20)
+    lanes = memory.lanes_of(jax.default_backend())
+    needed = memory.step_bytes(run, phase, mesh.size, lanes) if mib is None else round(mib * 2**20)
 
     def seconds(number: int) -> float:
         nonlocal state

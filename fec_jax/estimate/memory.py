@@ -47,9 +47,9 @@ def step_bytes(run: Run, phase: schedule.Phase, devices: int, lanes: int = 1) ->
     return peak_bytes(jaxpr, lanes) + sum(prepared(jaxpr, fixed, lanes)[1].values())
 
 
-def lanes_here() -> int:
-    """Lanes of this machine's devices, as `step_bytes` wants them."""
-    return TPU_LANES if jax.default_backend() == "tpu" else 1
+def lanes_of(platform: str) -> int:
+    """Lanes of a platform's devices (JAX's name of it), as `step_bytes` wants them."""
+    return TPU_LANES if platform == "tpu" else 1
 
 
 def step_shapes(run: Run, phase: schedule.Phase, local: int) -> parallel.Args:

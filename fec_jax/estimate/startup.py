@@ -28,7 +28,7 @@ def lines(run: Run) -> Iterator[str]:
             f"{phase.batch:4d}"
         )
     yield f"all: {schedule.total_nimg(run.phases) / 1000:.1f} kimg"
-    lanes = memory.lanes_here()
+    lanes = memory.lanes_of(jax.default_backend())
     needs = ((memory.step_bytes(run, phase, len(devices), lanes), phase.resolution_px) for phase in largest(run))
     peak, px = max(needs)
     yield f"memory: about {peak / 2**20:,.0f} MiB per device at the most, at {px} px"
