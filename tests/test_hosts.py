@@ -242,3 +242,11 @@ def test_devices_of_a_process_lie_side_by_side():
     assert [device.process_index for device in row] == sorted(processes)
     assert [device.id for device in row[:4]] == [0, 1, 4, 5]
     assert parallel.mesh().devices.tolist() == jax.devices()
+
+
+def test_several_processes_begin_with_a_runs_weights(ways, tmp_path):
+    """Broken: only process 0 can read a workdir's weights, the others end with advice that does not help."""
+    errors = end_well(
+        start_pair(tmp_path, f"--config.init_from={ways.folder / 'one'}", "--config.schedule.px8.stable_kimg=0.0")
+    )
+    assert "begins with the weights one" in errors[0]

@@ -19,11 +19,12 @@ GONE = "this page's photo is no longer in memory: open it again"
 
 @dataclass
 class Visit:
-    """One open page. `folder` is its own; `opened` and `sheet` are what was shown last."""
+    """One open page. `folder` is its own; `opened` and `sheet` were shown last, `answer` has the last result."""
 
     folder: Path
     opened: Opened | None = None
     sheet: list[Variant] = field(default_factory=list)
+    answer: Path | None = None
     _numbers: itertools.count = field(default_factory=itertools.count, repr=False)
 
     @property
@@ -40,9 +41,11 @@ class Visit:
         return folder
 
     def forget(self, keep: int = 0) -> None:
-        """Deletes the files of earlier answers, but for the `keep` newest."""
+        """Deletes the files of earlier answers, but for the `keep` newest and for what can still be downloaded."""
         folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: int(p.name))
         for folder in folders[: len(folders) - keep]:
+            if folder == self.answer:
+                continue
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -63,10 +66,11 @@ class Desk:
                 folder.mkdir()
                 self._visits[session] = Visit(folder)
             self._visits.move_to_end(session)
+            visit = self._visits[session]
             old = [self._visits.popitem(last=False)[1] for _ in range(len(self._visits) - VISITS)]
-        for visit in old:
-            shutil.rmtree(visit.folder, ignore_errors=True)
-        return self._visits[session]
+        for ended in old:
+            shutil.rmtree(ended.folder, ignore_errors=True)
+        return visit
 
     def end(self, session: str) -> None:
         """Forgets that page's photo and deletes its files."""

@@ -64,7 +64,7 @@ class Events:
             return [gr.update(value=None), *nothing]
         finally:
             Path(path).unlink(missing_ok=True)
-        visit.sheet = []
+        visit.sheet, visit.answer = [], None
         visit.forget()
         return [gr.update(value=None, visible=False), gr.update(visible=True), *self._shown(visit)]
 
@@ -72,7 +72,7 @@ class Events:
         """Another face -> editor, faces, status, after, download, sheet, *sliders."""
         visit = self._visit(request)
         visit.opened = opened.choose(self.desk.completer, visit.photo, int(number))
-        visit.sheet = []
+        visit.sheet, visit.answer = [], None
         return self._shown(visit)
 
     def close(self, request: gr.Request) -> list[Any]:
@@ -145,7 +145,7 @@ class Events:
     def _filled(self, visit: Visit, values: dict[str, float], note: str = "") -> list[Any]:
         photo = visit.photo
         result = actions.fill(self.desk.completer, photo, values)
-        folder = visit.new_folder()
+        folder = visit.answer = visit.new_folder()
         file = actions.write_result(folder, photo, result)
         before = folder / "before.webp"
         photo.before.save(before, quality=90)

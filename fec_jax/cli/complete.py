@@ -130,8 +130,15 @@ def complete(
             "no hole is given, or more than one: give one of --mask FILE, --region NAME and "
             "--box X,Y,W,H, or --mask-from alpha for what is transparent"
         )
-    if raw and vary:
-        raise UserError("--raw and --vary exclude each other: drop one")
+    for one, other, both in (
+        ("--raw", "--vary", raw and vary),
+        ("--keep-metadata", "--vary", keep_metadata and vary),
+        ("--face", "--eyes", face is not None and eyes is not None),
+    ):
+        if both:
+            raise UserError(f"{one} and {other} exclude each other: drop one")
+    if mask_resize and not (mask or masks):
+        raise UserError("--mask-resize without a --mask: drop it")
     if region or box:
         unused = {
             "--invert-mask": invert_mask,

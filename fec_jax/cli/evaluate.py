@@ -1,6 +1,5 @@
 """`fec evaluate`: reproducible figures of a network."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -157,34 +156,19 @@ def _network_rows(
 
 
 def _open(path: Path, resolution: int | None) -> tuple["Weights", str, str]:
-    """Weights, what to call them, and the SHA-256 of their file (of a workdir: of the parameters)."""
+    """Weights, what to call them, and their SHA-256."""
     from fec_jax.nets.vgg16 import SMALLEST_PX
     from fec_jax.types import UserError
-    from fec_jax.weights.load import weights_from
+    from fec_jax.weights.load import known_as, weights_from
 
     weights = weights_from(path)
     px = weights.meta.resolution_px
-    if path.is_file():
-        name, sha256 = path.name, hashlib.sha256(path.read_bytes()).hexdigest()
-    else:
-        name, sha256 = path.resolve().name, _fingerprint(weights)
+    name, sha256 = known_as(path, weights)
     if resolution not in (None, px):
         raise UserError(f"--resolution {resolution}: the weights {name} are of {px} px; evaluate them at {px}")
     if px < SMALLEST_PX:
         raise UserError(f"the weights {name} are of {px} px: SSIM and LPIPS need {SMALLEST_PX} px; train further")
     return weights, name, sha256
-
-
-def _fingerprint(weights: "Weights") -> str:
-    """SHA-256 over the generator's parameters and their names."""
-    import jax
-    import numpy as np
-
-    sha = hashlib.sha256()
-    for where, leaf in jax.tree_util.tree_leaves_with_path(weights.g_params):
-        sha.update(jax.tree_util.keystr(where).encode())
-        sha.update(np.ascontiguousarray(leaf).tobytes())
-    return sha.hexdigest()
 
 
 def _photos(

@@ -13,6 +13,7 @@ from fec_jax.types import UserError
 
 TURNED = 0.22
 """`Face.yaw` from which a face counts as turned to the side: 3 of its standard deviations in portraits."""
+NO_CONTEXT = "the hole covers all that the network sees of the face, no context is left: make it smaller"
 WAYS_OUT = "mark its pupils with --eyes X,Y,X,Y, or use --align off if the photo is such a crop itself"
 
 
@@ -80,7 +81,7 @@ def check_hole(hole: Bool[np.ndarray, "h w"], place: Place) -> None:
         )
     rows, columns = place.square.bounds(*hole.shape)
     if not (place.square.covers(rows, columns) & ~hole[rows, columns]).any():
-        raise UserError("the hole covers all that the network sees of the face, no context is left: make it smaller")
+        raise UserError(NO_CONTEXT)
 
 
 def listing(found: tuple[Face, ...] | list[Face]) -> str:

@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float32, UInt8
 
 from fec_jax.complete import centred, seam
 from fec_jax.complete.align import Square, box_of, network_input, to_photo, whole
-from fec_jax.complete.place import Place
+from fec_jax.complete.place import NO_CONTEXT, Place
+from fec_jax.types import UserError
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def ready(
     real: Float32[np.ndarray, "r r 3"] | None = None,
     read: Mapping[str, float] | None = None,
 ) -> Task:
-    """The task of filling a hole that has been checked, for a network of `size_px`."""
+    """The task of filling a hole that has been checked, for a network of `size_px`. UserError: it would see nothing."""
     if where is None:
         rows, columns = centred.square_of(hole)
         square = whole(rows, columns)
@@ -101,6 +102,8 @@ def ready(
     else:
         square = where.square
         masked, mask = network_input(photo, hole, square, size_px)
+    if mask.all():
+        raise UserError(NO_CONTEXT)
     return Task(photo, hole, where, square, masked, mask, dict(given), real, dict(read or {}))
 
 

@@ -39,14 +39,11 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         discriminator=discriminator,
         mask_px=final_px,
         sampler=MaskSampler(
+            **_mask_shares(keys),
             min_side=sides[0],
             max_side=sides[1],
             cells=keys.whole("mask.cells", 1),
             threshold=keys.number("mask.threshold", 0, 0.95),
-            center_share=keys.number("mask.center_share", 0, 1),
-            wide_share=keys.number("mask.wide_share", 0, 1),
-            stroke_share=keys.number("mask.stroke_share", 0, 1),
-            box_share=keys.number("mask.box_share", 0, 1),
             min_area=areas[0],
             max_area=areas[1],
         ),
@@ -71,7 +68,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         ),
         d_sees=keys.one_of("loss.d_sees", ("fake", "completed")),
         feat_sees=keys.one_of("loss.feat_sees", ("fake", "completed")),
-        feat_share=keys.number("loss.feat_share", 0, 1),
+        feat_share=_feat_share(keys),
         feat_px=_feat_px(keys),
         feat_pooled=_feat_pooled(keys),
         adversarial=keys.one_of("loss.adversarial", KINDS),
@@ -87,6 +84,16 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
     )
+
+
+def _mask_shares(keys: Keys) -> dict[str, float]:
+    shares = {
+        name: keys.number(f"mask.{name}", 0, 1) for name in ("center_share", "wide_share", "box_share", "stroke_share")
+    }
+    if sum(shares.values()) > 1 + 1e-9:
+        found = ", ".join(f"config.mask.{name} {share:g}" for name, share in shares.items())
+        raise UserError(f"{found}: together they must be at most 1, and what is left are the paper's masks")
+    return shares
 
 
 def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
@@ -109,6 +116,15 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         **width("generator"),
     )
     return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+
+
+def _feat_share(keys: Keys) -> float:
+    share = keys.number("loss.feat_share", 0, 1)
+    if not share or abs(1 / share - round(1 / share)) > 0.05:
+        raise UserError(
+            f"config.loss.feat_share is {share:g}: it must be 1 or a whole part of it, 0.5, 0.25 or 0.1, say"
+        )
+    return share
 
 
 def _feat_px(keys: Keys) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from fec_jax import schedule
 from fec_jax.config import older
 from fec_jax.io.atomic import write_whole
+from fec_jax.io.lock import locked
 from fec_jax.train import extending
 from fec_jax.train.run import Run
 from fec_jax.types import UserError
@@ -54,20 +55,25 @@ def bind(run: Run, workdir: Path) -> None:
 
     What may differ: `FREE`; the schedule ahead of the newest checkpoint; keys that the workdir's config lacks, if they
     have their defaults, and keys that are gone, if they did nothing. Raises UserError naming the first key that
-    prevents resuming.
+    prevents resuming, and while another training runs there.
     """
-    path = workdir / "config.json"
-    if path.exists():
-        try:
-            before = older.flat(json.loads(path.read_text()))
-            _check(run, before, workdir)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} cannot be read ({error}): use another --workdir") from error
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(run.config, indent=1) + "\n").encode())
+        with locked(workdir, "training", "--workdir"):  # a running one must find its own config again
+            path = workdir / "config.json"
+            if path.exists():
+                _check_readable(run, path)
+            write_whole(path, (json.dumps(run.config, indent=1) + "\n").encode())
     except OSError as error:
         raise UserError(f"cannot write to {workdir} ({error.strerror}): use another --workdir") from error
+
+
+def _check_readable(run: Run, path: Path) -> None:
+    try:
+        before = older.flat(json.loads(path.read_text()))
+        _check(run, before, path.parent)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): use another --workdir") from error
 
 
 def _check(run: Run, before: dict[str, Any], workdir: Path) -> None:

@@ -106,9 +106,14 @@ def _shipped() -> Iterator[Finding]:
 def _room() -> Iterator[Finding]:
     import jax
 
+    from fec_jax.train.compiling import FOLDER
+
     cache = getattr(jax.config, "jax_compilation_cache_dir", None)
-    where = f"compiled programs are kept in {cache}" if cache else "compiled programs are not kept (no cache is set)"
-    yield Finding(where if cache else f"{where}: set JAX_COMPILATION_CACHE_DIR to a folder, and starts get faster")
+    own = None if jax.default_backend() == "cpu" else FOLDER  # `fec train` takes it on accelerators
+    if cache or own:
+        yield Finding(f"compiled programs are kept in {cache or own}")
+    else:
+        yield Finding("compiled programs are not kept: with JAX_COMPILATION_CACHE_DIR=FOLDER starts get faster")
     if cache and "://" not in str(cache) and Path(cache).exists() and not os.access(cache, os.W_OK):
         yield Finding(f"{cache} cannot be written", "change its permissions, or set JAX_COMPILATION_CACHE_DIR")
     for what, folder in (("here", Path.cwd()), ("for temporary files", Path(os.environ.get("TMPDIR", "/tmp")))):

@@ -59,17 +59,17 @@ def _is_running(workdir: Path) -> bool:
 
 def _log(path: Path) -> Iterator[Finding]:
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(errors="replace").splitlines()
     except OSError:
         yield Finding(f"it has no {path.name}", "nothing to do if the training has just begun")
         return
-    broken, skipped = 0, 0
+    broken, bad, rolled = 0, 0, 0
     for line in lines:
         try:
             values = json.loads(line)
             broken += any(isinstance(v, float) and not math.isfinite(v) for v in values.values())
-            skipped = max(skipped, int(values.get("skipped", 0)))
-        except (ValueError, AttributeError):
+            bad, rolled = (max(n, int(values.get(k, 0))) for n, k in ((bad, "bad_steps"), (rolled, "rollbacks")))
+        except (ValueError, AttributeError, TypeError):
             broken += line is not lines[-1]  # the last one may be cut off by a kill
     if broken:
         advice = "look at the grids; start again from weights before that, with a smaller rate, if they are bad"
@@ -78,6 +78,9 @@ def _log(path: Path) -> Iterator[Finding]:
         )
     elif lines:
         yield Finding(f"{len(lines)} lines of figures, all finite")
+    if bad or rolled:
+        advice = "a few are harmless; if there are ever more, go on in a new --workdir with a lower rate, from this one"
+        yield Finding(f"{bad} steps were left out since they were not finite, and {rolled} rollbacks", advice)
 
 
 def examine_weights(path: Path) -> list[Finding]:

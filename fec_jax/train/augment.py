@@ -78,7 +78,8 @@ def _translate(image: Float[Array, "h w 3"], key: Key[Array, ""], share: float) 
 
 def _zoom(image: Float[Array, "h w 3"], key: Key[Array, ""], scale: float, shift: float) -> Float[Array, "h w 3"]:
     h, w, c = image.shape
-    pad = math.ceil((scale / 2 + shift) * max(h, w)) + 3  # 3: Lanczos3's reach
+    reach = (0.5 + shift) / (1 - scale) - 0.5  # what the smallest picture, moved furthest, shows beside the photo
+    pad = math.ceil(reach * max(h, w)) + 3  # 3: Lanczos3's reach
     padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
     k_scale, k_shift = jax.random.split(key)
     times = 1 + jax.random.uniform(k_scale, minval=-scale, maxval=scale)

@@ -61,12 +61,13 @@ def g_losses(
 
     def feat(x: Images) -> Float[Array, " some"]:
         seen = holes.paste(bound(x), ex.real, ex.mask) if recipe.feat_sees == "completed" else bound(x)
-        some = max(1, round(recipe.feat_share * len(x)))
-        seen, target = seen[:some], goal[:some]
+        # Not the first ones: which these are would depend on the number of devices.
+        every = round(1 / recipe.feat_share)
+        seen, target = seen[::every], goal[::every]
         distance = functools.partial(cpu.in_chunks(_distance(recipe)), constants.vgg)
         if not 0 < recipe.feat_px < resolution_px:
             return distance(seen, target)
-        window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[:some])
+        window_keys = examples.keys(clock.seed, Purpose.FEATURE_WINDOW, stream[::every])
         of_window = distance(*_windows(seen, target, window_keys, recipe.feat_px))
         if not recipe.feat_pooled:
             return of_window

@@ -236,7 +236,8 @@ class Trainer:
             raise UserError(
                 f"gave up after {self.run.max_rollbacks} rollbacks: losses are not finite again at "
                 f"{error.nimg / 1000:.3f} kimg; the last good checkpoint is in {self.checkpoints.directory}; "
-                "try a lower learning rate"
+                f"go on from it in a new --workdir with --config.init_from={self.workdir} and lower learning rates, or "
+                "here with a larger config.max_rollbacks"
             )
         self.checkpoints.wait()
         self.live.drop()  # room for the one that is read

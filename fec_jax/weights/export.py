@@ -78,7 +78,7 @@ def _at(workdir: Path, checkpoints: Checkpoints, nimg: int) -> Weights | None:
     resolution_px = _grown_px(run, nimg)
     if not resolution_px:
         return None
-    trained, _ = checkpoints.read(nimg, run.state_shape(nimg, parallel.mesh(jax.devices()[:1])))
+    trained, _ = checkpoints.read(nimg, run.state_shape(nimg, parallel.mesh(jax.local_devices()[:1])))
     return _weights(run, trained, resolution_px, facts, _figures(workdir / "metrics.jsonl", nimg))
 
 

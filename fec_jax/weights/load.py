@@ -38,12 +38,16 @@ def start_from(named: str) -> Start:
 
     The SHA-256 is the file's; for a workdir, `format.tensors_sha256`. UserError for what cannot be read.
     """
-    path = Path(named)
-    if named in SHIPPED and not path.exists():
-        return Start(load_shipped(named), named, SHIPPED[named])
-    weights = weights_from(path)
+    weights = weights_from(Path(named))
+    return Start(weights, *known_as(Path(named), weights))
+
+
+def known_as(path: Path, weights: Weights) -> tuple[str, str]:
+    """For the record: what `weights`, read from `path`, are called, and their SHA-256 (see `start_from`)."""
+    if str(path) in SHIPPED and not path.exists():
+        return str(path), SHIPPED[str(path)]
     sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-    return Start(weights, path.resolve().name, sha256)
+    return path.resolve().name, sha256
 
 
 def predictor(weights: Weights) -> Predict:

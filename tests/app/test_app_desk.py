@@ -50,3 +50,13 @@ def test_old_answers_are_deleted_and_new_ones_kept(completer, tmp_path):
     assert [f.exists() for f in folders] == [False] * 10 + [True] * 2
     visit.forget()
     assert not any(f.exists() for f in folders)
+
+
+def test_what_can_be_downloaded_stays(completer, tmp_path):
+    """Broken: the download of the answer in view is dead after some sheets and brushes."""
+    visit = Desk(completer, tmp_path, 10**6).visit("one")
+    visit.answer = visit.new_folder()
+    later = [visit.new_folder() for _ in range(5)]
+    visit.forget(2)
+    assert visit.answer.exists()
+    assert [f.exists() for f in later] == [False] * 3 + [True] * 2

@@ -127,6 +127,10 @@ def test_workdirs(tmp_path, capfd, monkeypatch):
     assert code == 1
     for text in ("gone, is not there", "1 of 2 lines of metrics.jsonl", "no weights can be read from it"):
         assert text in out
+    (run / "metrics.jsonl").write_bytes(b'\xff\n{"nimg": 1, "bad_steps": 4, "rollbacks": 1}\n{"nimg": 2}\n')
+    out = doctor(capfd, run)[1]
+    assert "1 of 3 lines of metrics.jsonl are damaged" in out
+    assert "4 steps were left out since they were not finite, and 1 rollbacks" in out
     (run / "config.json").write_text("{")
     (run / "checkpoints" / "2000").rmdir()
     code, out, _ = doctor(capfd, run)

@@ -116,6 +116,12 @@ ERRORS = {
     "no such face": (["--region", "eyes", "--face", "2"], "--face 2: 1 found (1: "),
     "eyes without search": (["--mask", "mask.png", "--align", "off", "--eyes", "1,2,30,4"], "drop --eyes and --face"),
     "vary unknown": (["--region", "eyes", "--vary", "Smile"], "--vary Smile: write all or one of Male, Smiling"),
+    "vary with metadata": (["--region", "eyes", "--vary", "all", "--keep-metadata"], "exclude each other"),
+    "face and eyes": (
+        ["--region", "eyes", "--face", "1", "--eyes", "1,2,30,4"],
+        "--face and --eyes exclude each other",
+    ),
+    "resized without a mask": (["--mask-from", "alpha", "--mask-resize"], "--mask-resize without a --mask"),
     "vary raw": (["--region", "eyes", "--vary", "all", "--raw"], "exclude each other"),
     "inverted region": (["--region", "eyes", "--invert-mask"], "--invert-mask without a --mask"),
     "mask is the output": (["--region", "eyes", "--show-mask", "out.png"], "it is an input or the output"),

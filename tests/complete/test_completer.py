@@ -210,3 +210,12 @@ def test_weights_whose_products_overflow(weights, part, what):
     photo, hole = example(R, R)
     with pytest.raises(UserError, match=f"the network's {what} have values that are not finite"):
         Off(dataclasses.replace(weights, **{part: huge})).complete(photo, hole)
+
+
+def test_a_hole_that_leaves_the_network_nothing(ready):
+    """Broken: a face from nowhere is written, with the best score there is: it differs nowhere from its context."""
+    photo, _ = example(60, 40)
+    for hole in (np.ones((60, 40), bool), np.pad(np.ones((39, 39), bool), ((10, 11), (0, 1)))):
+        hole[:10], hole[50:] = False, False
+        with pytest.raises(UserError, match="no context is left"):
+            ready.complete(photo, hole, dict.fromkeys(NAMES, 1))

@@ -48,6 +48,12 @@ MISTAKES = [
     ({"schedule.px8.fade_kimg": 0.0, "schedule.px8.stable_kimg": 0.0}, "config.schedule: 8 px"),
     ({"schedule.px8.stable_kimg": -1.0}, "config.schedule.px8.stable_kimg is -1.0"),
     ({"schedule.big": ConfigDict({"lr": 1.0})}, "config.schedule.big: rows are named px4"),
+    ({"loss.feat_share": 0.75}, "config.loss.feat_share is 0.75: it must be 1 or a whole part of it"),
+    ({"loss.feat_share": 0.0}, "config.loss.feat_share is 0: it must be 1 or"),
+    (
+        {"mask.box_share": 0.5, "mask.stroke_share": 0.5},
+        "config.mask.stroke_share 0.5: together they must be at most 1",
+    ),
     ({"batch.px8": 0}, "config.batch.px8 is 0: it must be at least 1"),
     ({"attributes": ("Smiling", "Beard")}, "drawn_faces has no attribute Beard; it has: Male, Smiling"),
     ({"attributes": "Smiling"}, "config.attributes is 'Smiling': it must be of type tuple"),

@@ -174,7 +174,7 @@ def test_values_arrive_where_they_belong():
                 "augment.scale": 0.02,
                 "loss.r1_attr": 0.6,
                 "loss.feat_sees": "completed",
-                "loss.feat_share": 0.75,
+                "loss.feat_share": 0.2,
                 "loss.feat_px": 16,
                 "loss.feat_pooled": 0.65,
                 "loss.flip_shift": 1.75,
@@ -199,7 +199,7 @@ def test_values_arrive_where_they_belong():
     assert (r.generator.skip, r.generator.cap, r.discriminator.cap) == ("concat", 40, 24)
     assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
-    assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.75)
+    assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.2)
     assert (r.flip_shift, r.most_flips, r.d_attr, r.d_augment.clean) == (1.75, 3, 0.08, 0.45)
     (row,) = {p.row for p in run.phases if p.resolution_px == 16}
     assert (row.lr, row.batch) == (0.0123, 8)

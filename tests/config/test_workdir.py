@@ -8,6 +8,7 @@ import tiny
 from configs import quickstart
 from fec_jax.config import build, older
 from fec_jax.config.workdir import bind, local
+from fec_jax.io.lock import locked
 from fec_jax.types import UserError
 
 
@@ -116,3 +117,11 @@ def test_addresses_are_no_workdirs(text):
 def test_folders_are_workdirs(text):
     """Broken: a folder with a colon in its name cannot be used."""
     assert str(local(text)) == text
+
+
+def test_a_running_training_keeps_its_config(tmp_path):
+    """Broken: a second command, refused in the end, leaves a config with which the first cannot go on."""
+    bind(run_with(), tmp_path)
+    with locked(tmp_path, "training", "--workdir"), pytest.raises(UserError, match="another training is running"):
+        bind(run_with(**{"every.log_kimg": 7.0}), tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()) == run_with().config

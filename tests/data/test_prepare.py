@@ -53,6 +53,10 @@ def test_tfds_opens_the_result_by_name(tmp_path):
     assert builder.info.metadata["counts"] == {"train": 15, "test": 5}
     assert "CC0" in str(builder.info.redistribution_info)
     assert builder.as_data_source("test")[0]["image"].shape == (8, 8, 3)
+    prepare_folder(photo_folder(tmp_path / "again"), tmp_path / "My faces", 8, license="CC BY 4.0", progress=False)
+    builder = tfds.builder_from_directory(tmp_path / "My faces" / "8px" / "1.0.0")
+    assert "CC BY 4.0" in str(builder.info.redistribution_info)
+    assert open_source(tmp_path / "My faces", 8).license == "CC BY 4.0", "a licence given later is lost"
     (tmp_path / "My faces").rename(tmp_path / "my_faces")
     assert tfds.builder("my_faces/8px", data_dir=tmp_path).info.splits["test"].num_examples == 5
 

@@ -69,6 +69,8 @@ def test_scale_keeps_texture_and_repeats_the_border():
     assert y[:, :, 8:-8].std() > 0.95 * float(stripes.std())
     flat = Augment(scale=0.1, shift=0.1)(jnp.full((100, 16, 16, 3), 0.7), KEYS[:100])
     np.testing.assert_allclose(flat, 0.7, atol=1e-4)
+    far = Augment(scale=0.5, shift=0.25)(jnp.full((100, 64, 64, 3), 0.7), KEYS[:100])
+    np.testing.assert_allclose(far, 0.7, atol=1e-4)
 
 
 def test_cutout_is_a_grey_square_anywhere():

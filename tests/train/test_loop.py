@@ -175,6 +175,7 @@ def test_gives_up_after_some_rollbacks(steps, tmp_path):
     with pytest.raises(UserError, match=r"gave up after 2 rollbacks.*0\.120 kimg.*checkpoints") as caught:
         train(tmp_path, max_rollbacks=2)
     assert "\n" not in str(caught.value)
+    assert f"in a new --workdir with --config.init_from={tmp_path}" in str(caught.value)
     # Every try began at the newest checkpoint, with other examples.
     tries = [stream for nimg, stream in steps.taken if nimg == 120]
     assert len(tries) == len(set(tries)) == 3

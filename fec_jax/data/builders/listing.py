@@ -65,7 +65,10 @@ class Listing:
         return replace(self, photos=photos, attribute_names=tuple(names))
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, splits, labels, file sizes and whether cropped: with an equal one, records are equal."""
+        """SHA-256 over ids, splits, labels, file sizes and whether cropped.
+
+        With an equal one records are taken to be equal: another picture of the same name and size is not noticed.
+        """
         kind = "records 1" if self.crop is None else "records 1 cropped"
         digest = hashlib.sha256("\t".join((kind, *self.attribute_names)).encode())
         for photo in sorted(self.photos, key=lambda p: p.id):
