@@ -1,6 +1,7 @@
 """Pictures of weights for their model card: scikit-image's public-domain `astronaut`, and synthetic faces.
 
-python experiments/card.py docs/portraits64.png
+python experiments/card.py docs/portraits128.png
+python experiments/card.py docs/portraits64.png --weights portraits64
 python experiments/card.py other.png --weights runs/own
 
 A row per face, at the network's own resolution: the photo, the hole (the centre square of three quarters of the side;

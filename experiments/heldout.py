@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import jax
 
 from experiments.sweeps import judge as independent
+from fec_jax.data.pooled import Pooled
 from fec_jax.data.source import Source, open_source
 from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.metrics import heldout
@@ -53,12 +54,14 @@ def main() -> None:
     args = parser.parse_args()
     if args.judge and args.data:
         parser.error("--judge is for synthetic faces only: leave --data out")
-    px = weights_from(args.weights).meta.resolution_px
+    meta = weights_from(args.weights).meta
+    px, names = meta.resolution_px, meta.attribute_names
     classify = independent.classify(px, args.judge) if args.judge else None
     if args.data:
-        train, test = open_source(args.data, px, "train"), open_source(args.data, px, "test")
+        train, test = (open_source(args.data, px, split, names) for split in ("train", "test"))
     else:
-        train, test = SyntheticFaces(2048, px, split="train"), SyntheticFaces(128, px, split="test")
+        drawn = SyntheticFaces(2048, px, split="train"), SyntheticFaces(128, px, split="test")
+        train, test = (Pooled(faces, px, names) for faces in drawn)
     result = figures(args.weights, train, test, classify)
     print_figures(result, lambda text, *values: print(text % values), resolution_px=px)
     if args.out:

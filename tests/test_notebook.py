@@ -71,7 +71,7 @@ def test_the_first_cell_installs_what_is_missing(repository, gpu, monkeypatch, t
     folder = "fec_jax_repository" if "/" in repository else repository
     cloned = [["git", "clone", "--depth=1", repository, folder]] if "/" in repository else []
     assert ran[:-1] == cloned
-    assert ran[-1][1:] == ["-m", "pip", "install", "--quiet", f"{folder}[{'eval,cuda' if gpu else 'eval'}]"]
+    assert ran[-1][1:] == ["-m", "pip", "install", "--quiet", f"{tmp_path / folder}[{'eval,cuda' if gpu else 'eval'}]"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,6 +1,6 @@
 """What attribute values between 0 and 1, and beyond, do: D's logit of the attribute, and what it costs.
 
-python experiments/alignment/beyond.py DATA [--out FILE]
+python experiments/alignment/beyond.py DATA [--weights WEIGHTS] [--out FILE]
 
 16 photos of `validation`, wide centre hole, one attribute at a time at the value, the others as labelled. `logit` is
 the mean over photos and attributes of D's logit, with the sign of 1 (a higher value is more of the attribute);
@@ -27,9 +27,10 @@ VALUES = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--weights", type=Path)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    weights = weights_from(None)
+    weights = weights_from(args.weights)
     rows, r, names = listed(args.data, "validation", 96)[::6], weights.meta.resolution_px, weights.meta.attribute_names
     predict, discriminator = predictor(weights), weights.meta.build_discriminator()
     discriminate = jax.jit(lambda p, x: discriminator.apply(p, x, 1.0, resolution_px=r))

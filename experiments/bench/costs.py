@@ -39,6 +39,7 @@ from fec_jax.train.stopping import Stop
 REPO = Path(__file__).resolve().parents[2]
 BATCHES = {4: 16, 8: 16, 16: 16, 32: 16, 64: 16, 128: 8, 256: 4, 512: 2, 1024: 1}
 WIDTHS = ("small", "narrow")
+REPEATS = 3
 LONG_STEPS = 2000
 
 
@@ -49,14 +50,14 @@ def config(width: str, px: int) -> dict[str, Any]:
     return values
 
 
-def phase(width: str, px: int, repeats: int) -> dict[str, Any]:
+def phase(width: str, px: int) -> dict[str, Any]:
     """One resolution: compiled, then timed. To be run in a fresh process."""
     run = networks_only(config(width, px), cases.NAMES)
     begun = time.perf_counter()
     programs, (state, batch, clock, constants) = cost.ready(run, run.phases[-1])
     compiled_s = time.perf_counter() - begun
     seconds = []
-    for number in range(repeats + 1):
+    for number in range(REPEATS + 1):
         begun = time.perf_counter()
         state, metrics = programs(number, state, batch, clock, constants)
         jax.block_until_ready((state, metrics))
@@ -209,13 +210,12 @@ def report(costs: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--force", action="store_true", help="measure everything again")
     parser.add_argument("--phase", nargs=2, metavar=("WIDTH", "PX"), help=argparse.SUPPRESS)
     parser.add_argument("--long-run", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.phase:
-        print(json.dumps(phase(args.phase[0], int(args.phase[1]), args.repeats)))
+        print(json.dumps(phase(args.phase[0], int(args.phase[1]))))
         return
     if args.long_run:
         print(json.dumps(long_run(args.long_run)))

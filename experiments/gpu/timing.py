@@ -1,5 +1,6 @@
 """How long a call takes on a device that works through a queue."""
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,4 +29,4 @@ def timed(call: Callable[[], Any], wait: Callable[[Any], Any], seconds: float) -
     rounds = list[float]()
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and sum(rounds) * calls < seconds):
         rounds.append(round_s(calls))
-    return sorted(rounds)[len(rounds) // 2]
+    return statistics.median(rounds)

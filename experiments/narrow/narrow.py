@@ -31,7 +31,7 @@ SPLITS = {"train": 80, "validation": 4, "test": 8}
 
 def draw(folder: Path, px: int) -> None:
     """Faces as PNG files, and attributes.csv with their labels and splits."""
-    (folder / "images").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     splits = [split for split, count in SPLITS.items() for _ in range(count)]
     faces = SyntheticFaces(len(splits), px)
     with (folder / "attributes.csv").open("w", newline="") as file:
@@ -78,8 +78,7 @@ def main() -> None:
         draw(out / "faces", px)
         centre(out / "mask.png", px)
         (out / "drawn").touch()
-    if not data.exists():
-        run(FEC, "prepare", "folder", out / "faces", "--resolution", px, "--out", data)
+    run(FEC, "prepare", "folder", out / "faces", "--resolution", px, "--out", data)
     config = f"--config=experiments/narrow/narrow_config.py:{px}"
     run(TRAIN, config, f"--workdir={workdir}", f"--config.data.path={data}")
     run(FEC, "export", "weights", workdir, "--out", weights, "--force")

@@ -42,7 +42,7 @@ def add(weights: Weights, beginning: Weights, other: Weights, share: float) -> W
 
 
 def _added(params: Any, beginning: Any, other: Any, share: float) -> Any:
-    flat, was, now = (flatten_dict(tree or {}, sep="/") for tree in (params, beginning, other))
+    flat, was, now = (dict[str, Any](flatten_dict(tree or {}, sep="/")) for tree in (params, beginning, other))
     shapes, shapes_was, shapes_now = ({name: x.shape for name, x in tree.items()} for tree in (flat, was, now))
     if not was or shapes_was != shapes_now:
         raise UserError("BEGINNING and OTHER have other layers, or one has no discriminator")
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("share", type=float)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    weights = add(*(weights_from(path) for path in (args.weights, args.beginning, args.other)), args.share)
+    weights = add(weights_from(args.weights), weights_from(args.beginning), weights_from(args.other), args.share)
     print(save_weights(args.out, weights))
 
 

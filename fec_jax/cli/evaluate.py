@@ -1,5 +1,6 @@
 """`fec evaluate`: reproducible figures of a network."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +71,10 @@ def evaluate(
     test, train, larger = _photos(data, split, train_split, loaded.meta, measure_at)
     sets = _mask_sets(masks, min(limit or len(test), len(test)), test.resolution_px, seed)
     features, networks = judging.features(inception)
-    judges = Judges(judging.classifiers(train, lambda text: typer.echo(text, err=True)), features)
+    skipped: dict[str, str] = {}
+    judges = Judges(judging.classifiers(train, lambda text: typer.echo(text, err=True), skipped), features)
     _make_folder(out)
-    _run(Setup(loaded, name, sha256, test, train, larger, split, sets, judges, networks), controls, out)
+    _run(Setup(loaded, name, sha256, test, train, larger, split, sets, judges, networks, skipped), controls, out)
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Setup:
     """All that an evaluation is made of.
 
     larger: the photos of `test` at the network's resolution, if that is not the one measured at. networks: what the
-    protocol says of the networks that give features.
+    protocol says of the networks that give features. skipped: what is not measured, and why; more is added.
     """
 
     weights: "Weights"
@@ -93,6 +95,7 @@ class Setup:
     sets: "Sequence[MaskSet]"
     judges: "Judges"
     networks: Mapping[str, Any]
+    skipped: dict[str, str]
 
 
 def _run(setup: Setup, with_controls: bool, out: Path) -> None:
@@ -107,9 +110,10 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     network = subjects.network(predict)
     subject = Pooled(network, setup.larger) if setup.larger is not None else network
     loss_networks = list(meta.loss_networks)
-    skipped: dict[str, str] = {}
-    with progress.shown("measuring", controls.steps(sets, len(names), with_controls)) as tick:
-        bench = evaluation.Bench(test, count, setup.judges, tick)
+    skipped = setup.skipped
+    bench = evaluation.Bench(test, count, setup.judges)
+    with progress.shown("measuring", controls.steps(sets, len(bench.judged), with_controls)) as tick:
+        bench = dataclasses.replace(bench, tick=tick)
         results, areas, grids = _network_rows(bench, subject, sets, skipped)
         control_rows = controls.control_rows(bench, setup.train, sets, skipped) if with_controls else {}
     for what, why in skipped.items():
@@ -233,12 +237,13 @@ def _write(out: Path, whole: dict[str, Any], grids: dict[str, Any], titles: list
     from fec_jax.types import UserError
 
     replaced = report.grids_of(out / "report.json") - grids.keys()
+    # The figures first: they took hours, and a full disk may not take the pictures.
+    output.write_aside(out / "report.json", report.to_json(whole))
+    output.write_aside(out / "report.md", report.to_markdown(whole).encode())
     try:
         for name, rows in grids.items():
             write_grid(out / name, rows, titles, tile_px=128)
     except OSError as e:
-        raise UserError(f"cannot write grids to {out}: {e.strerror or e}; choose another --out") from e
-    output.write_aside(out / "report.md", report.to_markdown(whole).encode())
-    output.write_aside(out / "report.json", report.to_json(whole))
+        raise UserError(f"{out} holds the report, but not all of its grids: {e.strerror or e}") from e
     for name in replaced:
         (out / name).unlink(missing_ok=True)

@@ -43,6 +43,16 @@ class Classifier:
         return hashlib.sha256(content).hexdigest()
 
 
+def too_few(labels: HostAttrs, names: Sequence[str]) -> dict[str, str]:
+    """The attributes that no classifier can learn from these labels, each with the reason."""
+    counts = {name: min(int(x.sum()), int(len(x) - x.sum())) for name, x in zip(names, labels.T, strict=True)}
+    return {
+        name: f"{rarest} of {len(labels)} training photos have its rarer value; a classifier needs {FEWEST_OF_A_KIND}"
+        for name, rarest in counts.items()
+        if rarest < FEWEST_OF_A_KIND
+    }
+
+
 def fit(photos: HostImages, labels: HostAttrs, names: Sequence[str], backbone: str) -> Classifier:
     """Learns from photos and their mirror images, rare and frequent values weighing the same.
 
@@ -50,13 +60,8 @@ def fit(photos: HostImages, labels: HostAttrs, names: Sequence[str], backbone: s
 
     UserError if an attribute has fewer than 5 photos of one value, or packages are missing (extra `eval`).
     """
-    for name, column in zip(names, labels.T, strict=True):
-        rarest = min(int(column.sum()), int(len(column) - column.sum()))
-        if rarest < FEWEST_OF_A_KIND:
-            raise UserError(
-                f"attribute {name}: {rarest} of {len(photos)} training photos have its rarer value; a classifier needs "
-                f"{FEWEST_OF_A_KIND} (give more photos, or weights without that attribute)"
-            )
+    for name, why in too_few(labels, names).items():
+        raise UserError(f"attribute {name}: {why} (give more photos, or leave it out)")
     linear = need("sklearn.linear_model")
     of = BACKBONES[backbone]
     features = np.concatenate([of.face_features(photos), of.face_features(photos[:, :, ::-1])])

@@ -60,13 +60,13 @@ def granted(bench: Bench, photos: HostImages, labels: HostAttrs, mask_set: MaskS
     for rows in bench.chunks():
         (real, attrs), mask = bench.source.load(rows), mask_set.of(rows)
         part = {}
-        for i, (name, wanted) in enumerate(zip(bench.source.attribute_names, 1 - attrs.T, strict=True)):
-            completed, has = real.copy(), labels[:, i]
+        for at, (name, i) in enumerate(bench.judged.items()):
+            completed, wanted, has = real.copy(), 1 - attrs[:, i], labels[:, i]
             for value in np.intersect1d(wanted, has):
                 asked = wanted == value
                 completed[asked] = baselines.NearestFace.fit(photos[has == value])(real[asked], mask[asked])
             for suffix, classifier in bench.judges.classifiers.items():
-                agrees = (classifier.logits(completed)[:, i] > 0) == (wanted == 1)
+                agrees = (classifier.logits(completed)[:, at] > 0) == (wanted == 1)
                 part[f"attribute_flipped_{suffix}/{name}"] = np.where(np.isin(wanted, has), agrees, np.nan)
             bench.tick(len(real))
         parts.append(part)

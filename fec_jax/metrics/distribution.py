@@ -82,7 +82,8 @@ def discriminative_scores(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray
     very features. P-IDS: the share of completions that it takes for more real than their own photo; None if the sets
     differ in size. Ties do not count, so photos that are their own completions have 0. U-IDS: the share of images that
     it takes for the other kind, the mean of photos' and completions'. At most 0.5 but for chance; exactly 0.5 for equal
-    sets. With fewer images than features the SVM can tell nearly any two sets apart, and both are near 0.
+    sets. With fewer images of each kind than features the SVM can tell nearly any two sets apart, and both are
+    near 0; with twice as many of each they still are far below 0.5 for equal distributions.
     """
     svm = need("sklearn.svm").LinearSVC(dual=False, random_state=0)
     svm.fit(np.concatenate([real, fake]), np.repeat([1, 0], [len(real), len(fake)]))

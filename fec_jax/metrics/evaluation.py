@@ -41,7 +41,7 @@ class Judges:
     """The networks that measure completions.
 
     By the suffix of the figures' names ("alex", "vgg16", "" for Inception). classifiers: say which attributes a face
-    has; features: for the distribution metrics.
+    has, all the same ones in the same order; features: for the distribution metrics.
     """
 
     classifiers: Mapping[str, Classifier] = field(default_factory=dict)
@@ -91,6 +91,12 @@ class Bench:
         joined = [{name: np.concatenate(x) for name, x in parts.items()} for parts in (features, shows)]
         return joined[0], joined[1], np.concatenate(labels)
 
+    @property
+    def judged(self) -> dict[str, int]:
+        """The attributes that the classifiers know, in the order of their logits: columns of the labels."""
+        names = next((classifier.names for classifier in self.judges.classifiers.values()), ())
+        return {name: self.source.attribute_names.index(name) for name in names}
+
     def chunks(self) -> Iterator[range]:
         """The photos, some at a time."""
         size = max(1, CHUNK_BYTES // (3 * self.source.resolution_px**2))
@@ -131,7 +137,7 @@ def measure(bench: Bench, subject: Subject, mask_set: MaskSet, edits: Edits = "f
     flip_change/NAME    mean absolute difference in the hole, 0..1, between flipped and unflipped completion
     """
     classifiers = bench.judges.classifiers if edits != "unclassified" else {}
-    names = bench.source.attribute_names if classifiers else ()
+    judged = bench.judged if classifiers else {}
     parts: list[dict[str, np.ndarray]] = []
     features: dict[str, list[np.ndarray]] = {name: [] for name in bench.judges.features}
     for rows in bench.chunks():
@@ -143,17 +149,17 @@ def measure(bench: Bench, subject: Subject, mask_set: MaskSet, edits: Edits = "f
         bench.tick(len(real))
         for suffix, classifier in classifiers.items():
             shows, in_photo = classifier.logits(kept) > 0, bench.real_shows[suffix][rows.start : rows.stop]
-            for i, name in enumerate(names):
-                agrees = (shows[:, i] == (attrs[:, i] == 1)).astype(np.float64)
+            for at, (name, i) in enumerate(judged.items()):
+                agrees = (shows[:, at] == (attrs[:, i] == 1)).astype(np.float64)
                 part[f"attribute_kept_{suffix}/{name}"] = agrees
-                part[f"unflipped_change_{suffix}/{name}"] = (shows[:, i] != in_photo[:, i]).astype(np.float64)
+                part[f"unflipped_change_{suffix}/{name}"] = (shows[:, at] != in_photo[:, at]).astype(np.float64)
                 if edits == "ignored":  # the same face whatever is wanted
                     part[f"attribute_flipped_{suffix}/{name}"] = 1 - agrees
-        for i, name in enumerate(names if edits == "flipped" else ()):
+        for at, (name, i) in enumerate(judged.items() if edits == "flipped" else ()):
             wanted = flipped(attrs, i)
             completed = completions(subject, rows, real, mask, wanted)
             for suffix, classifier in classifiers.items():
-                agrees = (classifier.logits(completed)[:, i] > 0) == (wanted[:, i] == 1)
+                agrees = (classifier.logits(completed)[:, at] > 0) == (wanted[:, i] == 1)
                 part[f"attribute_flipped_{suffix}/{name}"] = agrees.astype(np.float64)
             part[f"flip_change/{name}"] = PIXEL["l1_hole"](completed, kept, mask)
             bench.tick(len(real))

@@ -15,14 +15,23 @@ from fec_jax.metrics.evaluation import Bench, summary
 KINDS = ("flipped", "ignored", "granted", "kept", "ceiling")
 
 
-def classifiers(train: Source, say: Callable[[str], None]) -> dict[str, Classifier]:
-    """One for every backbone, by suffix, fitted to the attributes of `train`; none if it has none."""
+def classifiers(train: Source, say: Callable[[str], None], skipped: dict[str, str]) -> dict[str, Classifier]:
+    """One for every backbone, by suffix, fitted to the attributes of `train`; none if it has none.
+
+    Attributes of which too few photos have one of the values are left out, with the reason in `skipped`.
+    """
     if not train.attribute_names:
         return {}
     photos, labels = load_to_fit(train)
+    rare = attributes.too_few(labels, train.attribute_names)
+    skipped |= {f"edits of {name}": why for name, why in rare.items()}
+    columns = [i for i, name in enumerate(train.attribute_names) if name not in rare]
+    names = [train.attribute_names[i] for i in columns]
+    if not names:
+        return {}
     titles = " and ".join(backbone.title for backbone in BACKBONES.values())
-    say(f"classifiers: learning {labels.shape[1]} attributes from {len(photos)} photos, by {titles}")
-    return {name: attributes.fit(photos, labels, train.attribute_names, name) for name in BACKBONES}
+    say(f"classifiers: learning {len(names)} attributes from {len(photos)} photos, by {titles}")
+    return {backbone: attributes.fit(photos, labels[:, columns], names, backbone) for backbone in BACKBONES}
 
 
 def features(inception: Path | None) -> tuple[dict[str, Features], dict[str, Any]]:
@@ -47,8 +56,8 @@ def describe(bench: Bench, loss_networks: Collection[str]) -> dict[str, Any]:
     for suffix, backbone in BACKBONES.items():
         about: dict[str, Any] = {"network": backbone.network, "independent": backbone.independent(loss_networks)}
         if suffix in bench.judges.classifiers:
-            right = (bench.real_shows[suffix] == (bench.labels == 1)).astype(np.float64)
-            names = bench.source.attribute_names
+            names, columns = list(bench.judged), list(bench.judged.values())
+            right = (bench.real_shows[suffix] == (bench.labels[:, columns] == 1)).astype(np.float64)
             about["classifier_sha256"] = bench.judges.classifiers[suffix].sha256
             about["ceiling"] = {name: summary(right[:, i]) for i, name in enumerate(names)}
             about["ceiling"]["mean"] = summary(right.mean(axis=1))
@@ -68,6 +77,8 @@ def tables(masks: str, names: Sequence[str], report: Mapping[str, Any]) -> list[
     results, controls = report["results"][masks], report["controls"]
     if not names:
         return []
+    if not any("ceiling" in about for about in report["judges"].values()):
+        return []
     lines = [
         f"Edit success under the masks `{masks}`: percent of the completions in which a classifier on a published",
         "network's features sees the wanted value. *Ceiling*: its accuracy on the photos. *Ignored*: the rate",
@@ -82,7 +93,7 @@ def tables(masks: str, names: Sequence[str], report: Mapping[str, Any]) -> list[
         for name in (*names, "mean"):
             flipped, kept = f"attribute_flipped_{suffix}/{name}", f"attribute_kept_{suffix}/{name}"
             shares = (results.get(flipped), real.get(flipped), granted.get(flipped), results.get(kept))
-            cells = [_percent(figure) for figure in (*shares, about["ceiling"][name])]
+            cells = [_percent(figure) for figure in (*shares, about["ceiling"].get(name))]
             change = results.get(f"flip_change/{name}", {}).get("mean")
             cells.append("-" if change is None else f"{change:.4f}")
             lines.append(f"| {name} | " + " | ".join(cells) + " |")

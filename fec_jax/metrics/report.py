@@ -181,11 +181,16 @@ def _notes(report: Mapping[str, Any]) -> list[str]:
             f"- p_ids{suffix}, u_ids{suffix}: higher is better. Photos as their own completions (`real`) have 0, 0.5 "
             "by construction: they tie with themselves"
         )
-        if 2 * count <= of["size"]:
+        if count < 2 * of["size"]:
             lines[-1] += (
-                f". **They say nothing here**: with {count} photos and {count} completions, fewer than {of['size']} "
-                "features, a plane separates nearly any two sets, and both are near 0 whatever the completions"
+                f". **They say little here**: {count} photos and {count} completions are fewer than four times the "
+                f"{of['size']} features, so that a plane separates most of any two sets, and both are near 0"
             )
+    if "real_halves" in report["controls"]:
+        lines.append(
+            f"- real_halves: between sets of {count // 2} independent photos. Frechet distances of fewer images are "
+            "higher, so compare it only roughly with the other rows"
+        )
     if facts["attributes"]:
         lines.append(f"- Edits are measured under every mask set: {', '.join(report['results'])}")
     latency = report["latency"]

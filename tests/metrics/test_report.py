@@ -157,6 +157,8 @@ def test_markdown_for_people():
     assert "Split `test`: figures to report, once" in text
     assert "\n| granted |" not in text
     assert "Not measured: fid: too few" in text
+    assert "**They say little here**: 74 photos" in text
+    assert "real_halves: between sets of 37 independent photos" in text
     assert "p50 1.5 ms" in text
     assert "(center-worst.png)" in text
 
