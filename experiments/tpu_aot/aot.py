@@ -77,7 +77,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def order(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["effort"], -int(row["config"].removeprefix("hq")), row["topology"], row["resolution"]
+    return row["effort"], row["config"], row["topology"], row["resolution"]
 
 
 def main() -> None:

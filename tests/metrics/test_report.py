@@ -177,10 +177,10 @@ def test_markdown_warns_of_what_says_nothing():
     """Broken: P-IDS and U-IDS of fewer photos than features are taken for results, or the 0 of `real` for a failure."""
     text = report.to_markdown(assembled())
     assert "(`real`) have 0, 0.5 by construction" in text
-    assert "say nothing here" in text
+    assert "say little here" in text
     facts = copy.deepcopy(FACTS)
     facts["data"]["photos"] = 5000
-    assert "say nothing here" not in report.to_markdown(assembled(facts=facts))
+    assert "say little here" not in report.to_markdown(assembled(facts=facts))
 
 
 def test_markdown_without_controls_and_attributes():
