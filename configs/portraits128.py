@@ -5,8 +5,8 @@ fec prepare folder PATH/TO/faces --resolution 128 --out data/faces128
 python -m fec_jax.main --config=configs/portraits128.py --workdir=runs/portraits128
 
 The recipe of `portraits64.py` with more kinds of photos and holes, less exact alignment, and a discriminator that has a
-say (experiments/game/README.md). The weights `portraits128` come from these rows, in parts that differed a little, and
-are an average of two checkpoints: experiments/portraits128/README.md has them, with hours, figures and pictures.
+say (experiments/game/README.md). The weights `portraits128` come from these rows and from parts that differ, and are
+an average: experiments/portraits128/README.md has them, with hours, figures and pictures.
 """
 
 from ml_collections import ConfigDict
