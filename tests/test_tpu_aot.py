@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from configs import hq256, hq512, hq1024
+from configs import hq256, hq512, hq1024, hq1024_paper
 from experiments.tpu_aot import aot, compile_phase, hlo
 from fec_jax.train import parallel, steps
 
 RESULTS = Path(aot.__file__).with_name("results.json")
-CONFIGS = {"hq1024": hq1024, "hq512": hq512, "hq256": hq256}
+# Of `hq512_paper` and `hq256_paper`, which ended earlier, batches and rematerialisation are those of today's configs.
+CONFIGS = {"hq1024": hq1024, "hq1024_paper": hq1024_paper, "hq512_paper": hq512, "hq256_paper": hq256}
 CHIPS = {"2x2": 4, "2x4": 8}
 ROWS = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
 HBM_GB = 15.75 * 2**30 / 1e9  # what the compiler lets a program have of the chip's 16 GiB
@@ -183,4 +184,8 @@ def test_published(row):
     # D has moved before G's gradients are known, so two with arrays are one for each network.
     assert [a["arrays"] > 0 for a in row["all_reduces"]] == [True, True]
     assert row["collectives"] == {"all-reduce": 2}
-    assert row["convolutions_in_bfloat16"] == 1
+    if name == "hq1024":  # `to_rgb` is in float32 today
+        assert row["convolution_flops_in_bfloat16"] > 0.999
+        assert row["peak_gb"] == pytest.approx(row["estimate_gb"], rel=0.35)
+    else:
+        assert row["convolutions_in_bfloat16"] == 1

@@ -68,6 +68,7 @@ def table(rows: list[dict[str, Any]]) -> str:
             "memory_vs_estimate": f"{row['peak_gb'] / row['estimate_gb']:.2f}",
             "collectives": ", ".join(f"{n} {kind}" for kind, n in row["collectives"].items()),
             "all_reduced_mb": " + ".join(f"{a['mb']:.0f}" for a in crossing),
+            "compile_s": "-" if row["compile_s"] is None else row["compile_s"],
             "bf16_convolutions": f"{row['convolutions_in_bfloat16']:.0%} of {row['convolutions']}",
         }
         return [str(shown[name]) for name in COLUMNS]

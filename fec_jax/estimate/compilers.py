@@ -6,16 +6,18 @@ Copied from experiments/, which is not part of the package; tests/estimate/test_
 LEFT_BY_FUSION = {128: 0.18, 64: 0.22, 32: 0.54, 16: 1.13}
 """Channels at a phase's resolution -> bytes that the compiled step moves, over XLA's count before fusion.
 
-Of `hq1024` through the TPU compiler for v5e (experiments/tpu_aot: accessed_gb / estimate_accessed_gb), where fewer
-channels are padded to 128 lanes. 128 channels: 0.16 to 0.19, six resolutions; fewer: means of two batch sizes, which
-differ (32 channels: 0.33 and 0.74). Compiled at the lowest effort, which overstates: 54 GB instead of 37 for the one
-phase tried with both. No GPU's compiler has been asked: GPUs pad nothing, and get the value of 128 channels.
+Of `hq1024_paper` through the TPU compiler for v5e (experiments/tpu_aot: accessed_gb / estimate_accessed_gb), where
+fewer channels are padded to 128 lanes. 128 channels: 0.16 to 0.19, six resolutions; fewer: means of two batch sizes,
+which differ (32 channels: 0.33 and 0.74). Of `hq1024` less is left, 0.04 at 4 px to 0.14 at 128 px, then 0.17,
+0.50 and 0.89: with it these shares overstate. Compiled at the lowest effort, which overstates too: 54 GB instead of 37 for the one phase tried with
+both. No GPU's compiler has been asked: GPUs pad nothing, and get the value of 128 channels.
 """
 
 SECONDS_PER_CONVOLUTION = {"tpu": 0.43, "gpu": 0.40}
 """Seconds to compile a phase's programs, over the number of their convolutions: means over the published phases.
 
-tpu: all rows of experiments/tpu_aot, at the lowest effort (the default took 5 times as long for the one phase tried).
+tpu: the rows of the paper's recipe in experiments/tpu_aot, at the lowest effort (the default took 5 times as long for
+the one phase tried).
 gpu: processor time of experiments/gpu_aot without autotuning: 1.6 at 4 px, 0.2 to 0.5 from 32 px on. With autotuning
 433 convolutions were not done after 230 s on an H200.
 """
