@@ -8,9 +8,9 @@ LEFT_BY_FUSION = {128: 0.18, 64: 0.22, 32: 0.54, 16: 1.13}
 
 Of `hq1024_paper` through the TPU compiler for v5e (experiments/tpu_aot: accessed_gb / estimate_accessed_gb), where
 fewer channels are padded to 128 lanes. 128 channels: 0.16 to 0.19, six resolutions; fewer: means of two batch sizes,
-which differ (32 channels: 0.33 and 0.74). Of `hq1024` less is left, 0.04 at 4 px to 0.14 at 128 px, then 0.17,
-0.50 and 0.89: with it these shares overstate. Compiled at the lowest effort, which overstates too: 54 GB instead of 37 for the one phase tried with
-both. No GPU's compiler has been asked: GPUs pad nothing, and get the value of 128 channels.
+which differ (32 channels: 0.33 and 0.74). Of `hq1024` less is left, 0.04 at 4 px to 0.14 at 128 px, then 0.17, 0.50
+and 0.89: with it these shares overstate. Compiled at the lowest effort, which overstates too: 54 GB instead of 37 for
+the one phase tried with both. No GPU's compiler has been asked: GPUs pad nothing, and get the value of 128 channels.
 """
 
 SECONDS_PER_CONVOLUTION = {"tpu": 0.43, "gpu": 0.40}
