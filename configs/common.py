@@ -101,9 +101,8 @@ def get_config() -> ConfigDict:
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one
-    config.loss.feat_share = (
-        1.0  # [ours] share of the batch that the feature loss sees, 1, 1/2, 1/3 ...; less is cheaper
-    )
+    # [ours] Share of the batch that the feature loss sees, 1, 1/2, 1/3 ...; less is cheaper.
+    config.loss.feat_share = 1.0
     # [ours] Of larger images, the feature loss sees one random square window of this side: cheaper. 0: the whole image.
     config.loss.feat_px = 0
     config.loss.feat_pooled = 0.0  # [ours] weight of the same image pooled to this side, beside 1 for the window

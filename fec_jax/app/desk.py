@@ -43,9 +43,7 @@ class Visit:
     def forget(self, keep: int = 0) -> None:
         """Deletes the files of earlier answers, but for the `keep` newest and for what can still be downloaded."""
         folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: int(p.name))
-        for folder in folders[: len(folders) - keep]:
-            if folder == self.answer:
-                continue
+        for folder in {*folders[: len(folders) - keep]} - {self.answer}:
             shutil.rmtree(folder, ignore_errors=True)
 
 

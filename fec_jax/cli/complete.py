@@ -137,16 +137,13 @@ def complete(
     ):
         if both:
             raise UserError(f"{one} and {other} exclude each other: drop one")
-    if mask_resize and not (mask or masks):
-        raise UserError("--mask-resize without a --mask: drop it")
-    if region or box:
-        unused = {
-            "--invert-mask": invert_mask,
-            "--mask-resize": mask_resize,
-            "--mask-from": mask_from != MaskFrom.white,
-        }
-        if any(unused.values()):
-            raise UserError(f"{', '.join(n for n, given in unused.items() if given)} without a --mask: drop it")
+    unused = {
+        "--invert-mask": invert_mask and (region or box),
+        "--mask-resize": mask_resize and not (mask or masks),
+        "--mask-from": mask_from != MaskFrom.white and (region or box),
+    }
+    if any(unused.values()):
+        raise UserError(f"{', '.join(n for n, given in unused.items() if given)} without a --mask: drop it")
     pupils = None if eyes is None else _numbers(eyes, "--eyes", "X,Y,X,Y")
     corners = None if box is None else [int(x) for x in _numbers(box, "--box", "X,Y,W,H", whole=True)]
     where = completed.Hole(mask, mask_from.value, invert_mask, mask_resize, region and region.value, corners)

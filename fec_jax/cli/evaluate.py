@@ -1,6 +1,5 @@
 """`fec evaluate`: reproducible figures of a network."""
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,9 +110,8 @@ def _run(setup: Setup, with_controls: bool, out: Path) -> None:
     subject = Pooled(network, setup.larger) if setup.larger is not None else network
     loss_networks = list(meta.loss_networks)
     skipped = setup.skipped
-    bench = evaluation.Bench(test, count, setup.judges)
-    with progress.shown("measuring", controls.steps(sets, len(bench.judged), with_controls)) as tick:
-        bench = dataclasses.replace(bench, tick=tick)
+    with progress.shown("measuring", controls.steps(sets, len(setup.judges.names), with_controls)) as tick:
+        bench = evaluation.Bench(test, count, setup.judges, tick)
         results, areas, grids = _network_rows(bench, subject, sets, skipped)
         control_rows = controls.control_rows(bench, setup.train, sets, skipped) if with_controls else {}
     for what, why in skipped.items():

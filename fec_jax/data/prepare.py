@@ -129,7 +129,7 @@ def _prepare(
     if listing.license != UNSTATED_LICENSE:  # given now, for what was prepared without it
         for px in done:
             if (records.read_metadata(root, px) or {}).get("license") != listing.license:
-                records.restate_license(root, px, listing.license)
+                convert.restate_license(root, px, listing.license)
     result, dropped = convert.Result(bad=[] if pending else _previous_unreadable(root)), 0
     if pending:
         workers = workers or min(16, os.cpu_count() or 1)

@@ -68,7 +68,7 @@ def _log(path: Path) -> Iterator[Finding]:
         try:
             values = json.loads(line)
             broken += any(isinstance(v, float) and not math.isfinite(v) for v in values.values())
-            bad, rolled = (max(n, int(values.get(k, 0))) for n, k in ((bad, "bad_steps"), (rolled, "rollbacks")))
+            bad, rolled = max(bad, int(values.get("bad_steps", 0))), max(rolled, int(values.get("rollbacks", 0)))
         except (ValueError, AttributeError, TypeError):
             broken += line is not lines[-1]  # the last one may be cut off by a kill
     if broken:

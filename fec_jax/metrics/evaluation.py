@@ -47,6 +47,11 @@ class Judges:
     classifiers: Mapping[str, Classifier] = field(default_factory=dict)
     features: Mapping[str, Features] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that the classifiers know, in the order of their logits."""
+        return next((classifier.names for classifier in self.classifiers.values()), ())
+
 
 @dataclass(frozen=True, eq=False)
 class Bench:
@@ -93,9 +98,8 @@ class Bench:
 
     @property
     def judged(self) -> dict[str, int]:
-        """The attributes that the classifiers know, in the order of their logits: columns of the labels."""
-        names = next((classifier.names for classifier in self.judges.classifiers.values()), ())
-        return {name: self.source.attribute_names.index(name) for name in names}
+        """`judges.names`, each with its column of the labels."""
+        return {name: self.source.attribute_names.index(name) for name in self.judges.names}
 
     def chunks(self) -> Iterator[range]:
         """The photos, some at a time."""

@@ -24,13 +24,18 @@ def weights_from(path: Path | None) -> Weights:
     """
     if path is None:
         return load_shipped()
-    if str(path) in SHIPPED and not path.exists():
+    if _is_shipped(path):
         return load_shipped(str(path))
     if path.is_dir():
         from fec_jax.weights import export
 
         return export.from_workdir(path)
     return load_weights(path)
+
+
+def _is_shipped(path: Path) -> bool:
+    """Whether it is the name of weights that come with the package; a file of that name goes before."""
+    return str(path) in SHIPPED and not path.exists()
 
 
 def start_from(named: str) -> Start:
@@ -44,7 +49,7 @@ def start_from(named: str) -> Start:
 
 def known_as(path: Path, weights: Weights) -> tuple[str, str]:
     """For the record: what `weights`, read from `path`, are called, and their SHA-256 (see `start_from`)."""
-    if str(path) in SHIPPED and not path.exists():
+    if _is_shipped(path):
         return str(path), SHIPPED[str(path)]
     sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
     return path.resolve().name, sha256

@@ -259,6 +259,16 @@ def publish(listing: Listing, root: Path, pending: Sequence[int], done: Sequence
     shutil.rmtree(partial)
 
 
+def restate_license(root: Path, resolution_px: int, license: str) -> None:
+    """Writes another licence into a finished resolution's descriptions, ours and TFDS's."""
+    folder = records.config_dir(root, resolution_px)
+    info = json.loads((folder / "dataset_info.json").read_text())
+    info["redistributionInfo"] = {**info.get("redistributionInfo", {}), "license": license}
+    metadata = json.loads((folder / "metadata.json").read_text()) | {"license": license}
+    write_json(folder / "dataset_info.json", info)
+    write_json(folder / "metadata.json", metadata)  # last: it says whether this has to be done
+
+
 def _dataset_name(root: Path) -> str:
     """A name that TFDS accepts, from the folder's: it then also opens as `tfds.builder("NAME/64px", data_dir=...)`."""
     name = re.sub(r"\W+", "_", root.resolve().name.lower(), flags=re.ASCII).strip("_")[:_NAME_LENGTH]

@@ -24,7 +24,6 @@ from tensorflow_datasets.core.splits import SplitDict
 
 from fec_jax.data.attributes import SPLITS
 from fec_jax.data.builders.listing import Listing, Photo
-from fec_jax.io.atomic import write_whole
 
 VERSION = "1.0.0"
 FORMAT = "fec_jax records 1"
@@ -173,16 +172,6 @@ def read_metadata(root: Path, resolution_px: int) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return metadata if isinstance(metadata, dict) and metadata.get("format") == FORMAT else None
-
-
-def restate_license(root: Path, resolution_px: int, license: str) -> None:
-    """Writes another licence into a finished resolution's descriptions, ours and TFDS's."""
-    folder = config_dir(root, resolution_px)
-    info = json.loads((folder / "dataset_info.json").read_text())
-    info["redistributionInfo"] = {**info.get("redistributionInfo", {}), "license": license}
-    metadata = json.loads((folder / "metadata.json").read_text()) | {"license": license}
-    for name, content in (("dataset_info.json", info), ("metadata.json", metadata)):  # what `read_metadata` reads last
-        write_whole(folder / name, json.dumps(content, indent=2).encode())
 
 
 def resolutions_in(root: Path) -> list[int]:
