@@ -41,14 +41,14 @@ class MaskSampler:
         """One binary mask per key."""
 
         def one(key: Key[Array, ""]) -> Float[Array, "h h 1"]:
-            k_shape, k_choice = jax.random.split(key)
+            k_shape, k_choice, k_area = (jax.random.fold_in(key, i) for i in range(3))
             mask = rectangle_noise(
                 k_shape, size_px, self.min_side, self.max_side, cells=self.cells, threshold=self.threshold
             )
             choice = jax.random.uniform(k_choice)
             squares = self.center_share + self.wide_share
             if self.stroke_share or self.box_share:
-                area = jax.random.uniform(jax.random.fold_in(key, 1), minval=self.min_area, maxval=self.max_area)
+                area = jax.random.uniform(k_area, minval=self.min_area, maxval=self.max_area)
                 up_to = squares + self.box_share
                 mask = jnp.where(choice < up_to + self.stroke_share, strokes(k_shape, size_px, area), mask)
                 mask = jnp.where(choice < up_to, box(k_shape, size_px, area), mask)

@@ -38,7 +38,7 @@ class Augment:
         """Changed images of the same shape; each by its own key."""
 
         def one(image: Float[Array, "h w 3"], key: Key[Array, ""]) -> Float[Array, "h w 3"]:
-            k_mirror, k_color, k_shift = jax.random.split(key, 3)
+            k_mirror, k_color, k_shift, k_clean, k_cutout, k_noise = (jax.random.fold_in(key, i) for i in range(6))
             if self.mirror:
                 image = jnp.where(jax.random.bernoulli(k_mirror), image[:, ::-1], image)
             if self.color:
@@ -48,11 +48,11 @@ class Augment:
             elif self.shift:
                 image = _translate(image, k_shift, self.shift)
             if self.cutout:
-                image *= 1 - _square(jax.random.fold_in(key, 2), image.shape[0], self.cutout)
+                image *= 1 - _square(k_cutout, image.shape[0], self.cutout)
             if self.noise:
-                noise = self.noise * jax.random.normal(jax.random.fold_in(key, 1), image.shape)
+                noise = self.noise * jax.random.normal(k_noise, image.shape)
                 if self.clean:
-                    noise *= jax.random.bernoulli(jax.random.fold_in(key, 3), 1 - self.clean)
+                    noise *= jax.random.bernoulli(k_clean, 1 - self.clean)
                 image += noise
             return image
 

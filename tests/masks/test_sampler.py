@@ -135,6 +135,18 @@ def test_strokes_and_boxes_have_the_area_asked_for(share):
     assert area.mean() == pytest.approx(0.325, abs=0.03)
 
 
+@pytest.mark.parametrize("share", ["stroke_share", "box_share"])
+def test_the_area_does_not_depend_on_what_chose_the_kind(share):
+    """Broken: in a mix of kinds, strokes and boxes are all of nearly the same size, as the share of their kind is."""
+    sampler = MaskSampler(center_share=0.4, wide_share=0.4, **{share: 0.2}, min_area=0.05, max_area=0.6)
+    sheet = np.asarray(jax.jit(lambda k: sampler(k, PX))(jax.random.split(jax.random.key(3), 1500)))[..., 0]
+    squares = [np.asarray(holes.center(PX, side))[..., 0] for side in (0.5, 0.75)]
+    area = sheet[~np.any([(sheet == square).all(axis=(1, 2)) for square in squares], axis=0)].mean(axis=(1, 2))
+    assert len(area) > 200
+    quarters = np.histogram(area, bins=4, range=(0.03, 0.62))[0] / len(area)
+    assert (np.abs(quarters - 0.25) < 0.1).all()
+
+
 def test_boxes_lie_anywhere_and_are_whole():
     """Broken: a box has holes, is cut off at the border, keeps to one place, or is always square."""
     make = jax.jit(jax.vmap(lambda key: box(key, PX, 0.25)))

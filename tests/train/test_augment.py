@@ -36,6 +36,16 @@ def test_shift_stays_within_its_range_and_repeats_the_border():
     assert counts.min() > 400 / 5 / 2
 
 
+def test_noise_says_nothing_of_the_colours():
+    """Broken: D reads from the noise of a few pixels how an image was recoloured."""
+    grey = jnp.zeros_like(MANY)
+    recoloured = np.asarray(Augment(color=0.5)(grey, KEYS))
+    noise = np.asarray(Augment(color=0.5, noise=0.2)(grey, KEYS)) - recoloured
+    draws = np.concatenate([recoloured[:, 0, 0], noise.reshape(len(KEYS), -1)], axis=1)
+    between = np.corrcoef(draws.T)[:3, 3:]
+    assert np.abs(between).max() < 0.25
+
+
 def place_of_blob(images):
     """Of a bright blob: its centre, [b, 2], and its width, [b], in pixels."""
     weight = np.clip(np.asarray(images)[..., 0], 0, None)
