@@ -117,7 +117,8 @@ def get_config() -> ConfigDict:
     config.g_adam = ConfigDict({"b1": 0.9, "b2": 0.99, "eps": 1e-8})
     config.d_adam = ConfigDict({"b1": 0.5, "b2": 0.99, "eps": 1e-8})
     config.d_lr_factor = 1.0  # D's learning rate, in units of G's
-    config.ema = ConfigDict({"halflife_kimg": 10.0})  # [ours; Karras et al. 2020]
+    # [ours; Karras et al. 2020] Without `init_from`, at most 5 % of the images seen so far.
+    config.ema = ConfigDict({"halflife_kimg": 10.0})
 
     # Masks [paper: rectangle with thresholded noise; the numbers are ours]. Sides in shares of the image's.
     config.mask = ConfigDict({"min_side": 0.3, "max_side": 0.75, "cells": 4, "threshold": 0.35})

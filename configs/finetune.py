@@ -23,6 +23,6 @@ def get_config() -> ConfigDict:
     # The last resolution alone, from the rate it ended with.
     config.schedule = ConfigDict({"px64": row(0, 3, 2e-4, 2e-5, d_terms=0.2, lpips=45.0)})
     config.batch = ConfigDict({"px64": 16})
-    config.ema.halflife_kimg = 1.0
+    config.ema.halflife_kimg = 0.15
     config.every.update({"log_kimg": 0.25, "checkpoint_kimg": 1.0, "grid_kimg": 1.0, "eval_kimg": 1.0})
     return config

@@ -1,6 +1,7 @@
 """From a config to networks and a `Recipe`: what a training step is made of."""
 
 import dataclasses
+import math
 from typing import Any, get_args
 
 from fec_jax.config.keys import Keys
@@ -13,6 +14,13 @@ from fec_jax.nets.generator import Generator, Skip
 from fec_jax.train import optimizers, steps
 from fec_jax.train.augment import Augment
 from fec_jax.types import UserError
+
+
+def _ema(keys: Keys) -> optimizers.Ema:
+    halflife_kimg = keys.number("ema.halflife_kimg")
+    if keys.get("init_from", str):  # there is no random start to leave
+        return optimizers.Ema(halflife_kimg, rampup=math.inf)
+    return optimizers.Ema(halflife_kimg)
 
 
 def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
@@ -52,7 +60,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         d_adam=adam("d_adam"),
         d_lr_factor=keys.number("d_lr_factor"),
         d_attr=keys.number("loss.d_attr"),
-        ema=optimizers.Ema(halflife_kimg=keys.number("ema.halflife_kimg")),
+        ema=_ema(keys),
         augment=Augment(
             mirror=keys.get("augment.mirror", bool),
             color=keys.number("augment.color", 0, 1),
