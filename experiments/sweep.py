@@ -69,11 +69,11 @@ def _sweep(table: Table, plan: Sequence[Planned], chosen: Sequence[Planned], out
     finished = [planned for planned in plan if planned.finished()]
     if not stopped and table.measure:
         for planned in finished:
-            if not (planned.workdir / results.MEASURED).exists():
+            if not results.measured(planned, table):
                 _say(f"measuring {planned.name}")
                 results.measure(planned, table.measure, out)
     if table.measure:
-        finished = [planned for planned in finished if (planned.workdir / results.MEASURED).exists()]
+        finished = [planned for planned in finished if results.measured(planned, table)]
     if finished:
         folder = out / "report"
         report.write(table, [results.read(planned, table) for planned in finished], folder)

@@ -5,7 +5,6 @@ import io
 import json
 import math
 import platform
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import jax
 import fec_jax
 from experiments.sweeping import plots
 from experiments.sweeping.results import Result, Spread, difference, spread
-from experiments.sweeping.table import REPO, Figure, Table
+from experiments.sweeping.table import Figure, Table
 from fec_jax.io.atomic import write_whole
 
 
@@ -83,7 +82,7 @@ def everything(table: Table, results: Sequence[Result]) -> dict[str, Any]:
         }
         for result in results
     ]
-    head = {"sweep": table.name, "config": table.config, "seeds": list(table.seeds), "made_with": _made_with()}
+    head = {"sweep": table.name, "config": table.config, "seeds": list(table.seeds), "made_with": _made_with(results)}
     return {**head, "rows": rows, "runs": runs}
 
 
@@ -117,12 +116,11 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def _made_with() -> dict[str, str]:
-    facts = {"fec_jax": fec_jax.__version__, "jax": jax.__version__, "python": platform.python_version()}
-    try:
-        words = ["git", "describe", "--always", "--dirty"]
-        done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True, timeout=30)
-        facts["commit"] = done.stdout.strip()
-    except (OSError, subprocess.SubprocessError):  # no git, or no clone
-        pass
+def _made_with(results: Sequence[Result]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "fec_jax": fec_jax.__version__,
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+    }
+    facts["commits"] = sorted({commit for result in results for commit in result.commits})
     return {**facts, "machine": f"{platform.system()} {platform.machine()}, {jax.devices()[0].device_kind}"}

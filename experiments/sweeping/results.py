@@ -33,6 +33,7 @@ class Result:
 
     train_s: seconds of training steps by the run's own clock (images of each resolution over the speed it ended with):
     compilation, pictures, figures and checkpoints are not counted. wall_s: all seconds from start to end.
+    commits: the code's, each time that the run was started.
     """
 
     planned: Planned
@@ -40,6 +41,7 @@ class Result:
     curve: Sequence[Point]
     train_s: float
     wall_s: float | None
+    commits: Sequence[str] = ()
 
     def figure(self, name: str) -> float:
         """Raises UserError if the run has no such figure."""
@@ -73,6 +75,16 @@ def measure(planned: Planned, function: Measure, out: Path) -> None:
     write_whole(planned.workdir / MEASURED, (json.dumps(figures, indent=1) + "\n").encode())
 
 
+def measured(planned: Planned, table: Table) -> bool:
+    """Whether every figure of the table is there; not before `measure` has run, or if the table has got another one."""
+    try:
+        figures = json.loads((planned.workdir / MEASURED).read_text())
+        while_training = (planned.workdir / "metrics.jsonl").read_text()
+    except (OSError, ValueError):
+        return False
+    return all(figure.name in figures or f'"eval/{figure.name}"' in while_training for figure in table.figures)
+
+
 def read(planned: Planned, table: Table) -> Result:
     """Reads a finished run. Raises UserError if its files are damaged or lack a figure of the table."""
     try:
@@ -92,7 +104,7 @@ def read(planned: Planned, table: Table) -> Result:
         if key in line
     ]
     seconds = _train_s(planned, speeds, planned.total_nimg)
-    result = Result(planned, figures, curve, seconds, running.wall_s(planned))
+    result = Result(planned, figures, curve, seconds, running.wall_s(planned), running.commits(planned))
     for figure in table.figures:
         result.figure(figure.name)
     return result

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 from experiments.sweeping.table import REPO, Planned
 from fec_jax.io.atomic import write_whole
@@ -19,7 +19,7 @@ from fec_jax.train.stopping import Stop
 LOG = "log.txt"
 """In the workdir: all that the program printed, of every time it was started."""
 CLOCK = "sweep.json"
-"""In the workdir: {"wall_s": seconds from start to end, of all times together}."""
+"""In the workdir: {"wall_s": seconds from start to end, of all times together, "commits": of the code, each time}."""
 _POLL_S = 0.05
 
 
@@ -45,6 +45,7 @@ class _Running:
     planned: Planned
     process: subprocess.Popen[bytes]
     cores: frozenset[int]
+    commit: Sequence[str]
     began: float = field(default_factory=time.monotonic)
 
 
@@ -99,7 +100,7 @@ def _start(planned: Planned, cores: frozenset[int], environment: Mapping[str, st
             # Ctrl-C in a terminal goes to a whole group; a second signal would end a run before it has saved.
             process_group=0,
         )
-    return _Running(planned, process, cores)
+    return _Running(planned, process, cores, commit())
 
 
 @contextlib.contextmanager
@@ -120,14 +121,38 @@ def _end(each: _Running) -> Ended:
     seconds = time.monotonic() - each.began
     path = each.planned.workdir / CLOCK
     whole = (wall_s(each.planned) or 0.0) + seconds
-    write_whole(path, (json.dumps({"wall_s": round(whole, 1)}) + "\n").encode())
+    clock = {"wall_s": round(whole, 1), "commits": [*commits(each.planned), *each.commit]}
+    write_whole(path, (json.dumps(clock) + "\n").encode())
     return Ended(each.planned, each.process.returncode, seconds)
 
 
 def wall_s(planned: Planned) -> float | None:
     """Seconds that a run took, of all times it was started; None if nobody knows."""
-    path: Path = planned.workdir / CLOCK
     try:
-        return float(json.loads(path.read_text())["wall_s"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return float(_clock(planned)["wall_s"])
+    except (KeyError, TypeError, ValueError):
         return None
+
+
+def commits(planned: Planned) -> list[str]:
+    """The code's commit, each time that the run was started; empty if nobody knows."""
+    found = _clock(planned).get("commits")
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def commit() -> list[str]:
+    """The code's commit now, with `-dirty` if files were changed since; empty without git or a clone."""
+    try:
+        words = ["git", "describe", "--always", "--dirty"]
+        done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [done.stdout.strip()]
+
+
+def _clock(planned: Planned) -> dict[str, Any]:
+    try:
+        found = json.loads((planned.workdir / CLOCK).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
