@@ -62,7 +62,7 @@ def export_onnx(
 ) -> None:
     """Write completion as an ONNX model, for programs without this package (docs/export.md), and print its SHA-256.
 
-    Needs the extra `onnx`: pip install 'fec-jax[onnx]'.
+    Needs the extra `onnx`: pip install -e '.[onnx]'.
     """
     _check_name(out, ".onnx", "an ONNX model is", force)
     from fec_jax.portable import onnx

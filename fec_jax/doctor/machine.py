@@ -39,9 +39,9 @@ def _packages() -> Iterator[Finding]:
         return
     for extra, lacks in missing(texts).items():
         if not extra:
-            yield Finding(f"packages are missing or too old or new: {'; '.join(lacks)}", f"pip install -U {PACKAGE}")
+            yield Finding(f"packages are missing or too old or new: {'; '.join(lacks)}", "pip install -e .")
         elif extra in EXTRAS:
-            yield Finding(f"without the extra {extra} ({EXTRAS[extra]}): pip install '{PACKAGE}[{extra}]'")
+            yield Finding(f"without the extra {extra} ({EXTRAS[extra]}): pip install -e '.[{extra}]'")
 
 
 def missing(requirements: list[str]) -> dict[str, list[str]]:
@@ -83,7 +83,7 @@ def _devices() -> Iterator[Finding]:
     kinds = sorted({device.device_kind for device in devices})
     yield Finding(f"{len(devices)} {devices[0].platform} device(s): {', '.join(kinds)}; {os.cpu_count()} cores")
     if devices[0].platform == "cpu" and _has_gpu():
-        advice = f"pip install '{PACKAGE}[cuda]', and see that JAX_PLATFORMS is not cpu"
+        advice = "pip install -e '.[cuda]', and see that JAX_PLATFORMS is not cpu"
         yield Finding("there is an NVIDIA GPU, and JAX does not use it", advice)
 
 

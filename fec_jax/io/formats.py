@@ -51,7 +51,7 @@ def refusal(data: bytes) -> tuple[str, str]:
     """Why Pillow knew no format for a file that begins so, and what to do."""
     name = sniff(data)
     if name == "HEIF" and name not in readable():
-        return "a HEIC photo", "install the extra for it (pip install 'fec-jax[photos]'), or save it as JPEG or PNG"
+        return "a HEIC photo", "install its reader (pip install pillow-heif), or save it as JPEG or PNG"
     if name == "AVIF" and name not in readable():
         return "an AVIF picture", "install Pillow 11.3 or newer (pip install -U pillow), or save it as PNG"
     if name is not None:

@@ -36,7 +36,7 @@ def to_bytes(weights: Weights) -> bytes:
             import onnx
         except ImportError as e:
             raise UserError(
-                f"`fec export onnx` needs jax2onnx and onnx ({e}): install them with pip install 'fec-jax[onnx]'"
+                f"`fec export onnx` needs jax2onnx and onnx ({e}): install them with pip install -e '.[onnx]'"
             ) from e
         # A function of JAX's primitives alone. While it traces, jax2onnx replaces functions of jax.numpy, some by ones
         # that answer otherwise (jnp.maximum of float32 and 0 becomes float64): these are not called again here.

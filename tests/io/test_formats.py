@@ -109,7 +109,7 @@ def test_heic_without_the_extra(monkeypatch):
     monkeypatch.setattr(formats, "readable", lambda: ("PNG", "JPEG"))
     heic = b"\x00\x00\x00\x1cftypheic\x00\x00\x00\x00mif1heicmiaf" + bytes(40)
     avif = b"\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00mif1avifmiaf" + bytes(40)
-    for data, hint in ((heic, "pip install 'fec-jax[photos]'"), (avif, "Pillow 11.3")):
+    for data, hint in ((heic, "pip install pillow-heif"), (avif, "Pillow 11.3")):
         with pytest.raises(PictureError) as e:
             pictures.open_picture(data)
         assert hint in e.value.advice

@@ -199,6 +199,6 @@ def test_without_the_extra(weights, tmp_path, capfd, monkeypatch):
     code, said, err = fec(capfd, "export", "onnx", "--out", tmp_path / "tiny.onnx")
     assert (code, said) == (2, "")
     assert err.startswith("fec: `fec export onnx` needs jax2onnx")
-    assert err.endswith("pip install 'fec-jax[onnx]'\n")
+    assert err.endswith("pip install -e '.[onnx]'\n")
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
