@@ -20,7 +20,7 @@ def any_folder_is_prepared(monkeypatch):
     names = (*CONGRESS, "Bangs", "Blond_Hair", "Wearing_Lipstick", "Mouth_Slightly_Open")
 
     class Prepared:
-        name, license = "prepared", "CC0-1.0"
+        name, license, fingerprint = "prepared", "CC0-1.0", ""
 
         def __init__(self, path, resolution_px, split, attributes=None):
             self.resolution_px = resolution_px

@@ -23,6 +23,7 @@ class Hashed:
         self.resolution_px = source.resolution_px
         self.attribute_names = source.attribute_names
         self.license = source.license
+        self.fingerprint = source.fingerprint
         self._digests: dict[int, bytes] = {}
 
     def __len__(self) -> int:

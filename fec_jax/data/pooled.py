@@ -19,7 +19,7 @@ class Pooled:
         if source.resolution_px % resolution_px:
             raise ValueError(f"cannot average-pool {source.resolution_px} px to {resolution_px} px: not a divisor")
         self.source, self.resolution_px = source, resolution_px
-        self.name, self.license = source.name, source.license
+        self.name, self.license, self.fingerprint = source.name, source.license, source.fingerprint
         self.attribute_names = tuple(attributes) or source.attribute_names
         self._columns = select(self.attribute_names, source.attribute_names, source.name)
 

@@ -26,7 +26,7 @@ class Source(Protocol):
     """Random access to labelled square images of one resolution.
 
     `load` is thread-safe and deterministic; indices lie in [0, len). It gives images `uint8 [n, r, r, 3]` and labels
-    `uint8 [n, a]` of 0/1, in the order of `attribute_names`.
+    `uint8 [n, a]` of 0/1, in the order of `attribute_names`. `fingerprint` differs where ids, splits or labels do.
     """
 
     @property
@@ -37,6 +37,8 @@ class Source(Protocol):
     def attribute_names(self) -> tuple[str, ...]: ...
     @property
     def license(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
     def __len__(self) -> int: ...
     def load(self, indices: Sequence[int] | np.ndarray) -> tuple[HostImages, HostAttrs]: ...
 
@@ -67,6 +69,7 @@ class PreparedPhotos:
         self.resolution_px = resolution_px
         self.attribute_names = tuple(metadata["attribute_names"][column] for column in columns)
         self.license = str(metadata["license"])
+        self.fingerprint = str(metadata["fingerprint"])
         self._records = data_source
         self._folder = folder
         self._columns = columns

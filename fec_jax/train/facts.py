@@ -23,15 +23,21 @@ def facts(
 
 
 def _of_data(run: Run, source: Source) -> dict[str, Any]:
-    data = {"name": source.name, "license": source.license, "size": len(source)}
+    data = {"name": source.name, "size": len(source), "fingerprint": source.fingerprint}
     return {"attribute_names": list(run.attribute_names), "data": data}
 
 
 def check_data(saved: dict[str, Any], run: Run, source: Source) -> None:
-    """Raises UserError if the data is not what the run was started on: labels or order would mean other things."""
-    for name, value in _of_data(run, source).items():
-        if saved[name] != value:
+    """Raises UserError if the data is not what the run was started on: labels or order would mean other things.
+
+    Another licence is no other data. What checkpoints of earlier versions do not say is not compared.
+    """
+    now = _of_data(run, source)
+    pairs = [("attribute_names", saved["attribute_names"], now["attribute_names"])]
+    pairs += [(name, saved["data"][name], value) for name, value in now["data"].items() if name in saved["data"]]
+    for name, was, value in pairs:
+        if was != value:
             raise UserError(
-                f"the data of this run has changed: {name} was {saved[name]}, is {value}; "
+                f"the data of this run has changed: {name} was {was}, is {value}; "
                 "bring the old data back (config.data.path), or use another --workdir"
             )

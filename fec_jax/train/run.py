@@ -138,7 +138,7 @@ class Run:
         phase, r = self.at(nimg).phase, self.recipe
         if saved.recipe.generator.max_px < r.generator.max_px:
             state = extending.overlaid(self.new_state(phase), state)
-        if nimg == schedule.total_nimg(saved.phases) == phase.start_nimg:
+        if saved.at(nimg).phase.resolution_px != phase.resolution_px:
             state = states.enter(state, phase, r.g_adam, r.d_adam, self.history_depth)
         return state
 

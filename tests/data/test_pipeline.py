@@ -15,6 +15,7 @@ class Numbers:
     """A source whose image i is filled with i and whose label is i; it remembers what was read."""
 
     name, resolution_px, attribute_names, license = "numbers", 4, ("parity", "number"), "none"
+    fingerprint = ""
 
     def __init__(self, size: int = 23):
         self.size = size

@@ -22,7 +22,7 @@ PX = 32
 class Generated:
     """Photos made when they are asked for; `read` counts how often each one was."""
 
-    name, license, resolution_px, attribute_names = "generated", "CC0-1.0", PX, NAMES
+    name, license, fingerprint, resolution_px, attribute_names = "generated", "CC0-1.0", "", PX, NAMES
 
     def __init__(self, count: int):
         self.read = np.zeros(count, int)

@@ -19,6 +19,7 @@ class Photos:
     attribute_names: tuple[str, ...] = NAMES
     name: str = "few"
     license: str = "CC0-1.0"
+    fingerprint: str = ""
 
     @property
     def resolution_px(self) -> int:

@@ -125,7 +125,7 @@ def test_mean_face():
     """Broken: the baseline, and every gain over it, is wrong: other photos, or the last chunk left out."""
 
     class Many:
-        name, license, resolution_px, attribute_names = "many", "none", 8, NAMES
+        name, license, fingerprint, resolution_px, attribute_names = "many", "none", "", 8, NAMES
         photos = RNG.integers(0, 256, (130, 8, 8, 3), np.uint8)
 
         def __len__(self):

@@ -19,6 +19,7 @@ class Known:
     agree: float = 0.5
 
     name, resolution_px, attribute_names, license = "known", PX, ("First", "Second"), ""
+    fingerprint = ""
 
     def __len__(self):
         return self.count

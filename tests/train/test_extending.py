@@ -3,9 +3,11 @@
 import dataclasses
 
 import pytest
+import tiny
 
 from fec_jax import schedule
-from fec_jax.train import extending
+from fec_jax.train import extending, facts
+from fec_jax.types import UserError
 
 ROWS = (schedule.Row(4, 0, 0.04, 8, 1e-3, 1e-3), schedule.Row(8, 0.08, 0.04, 8, 1e-3, 1e-4))
 OLD = schedule.phases(ROWS)  # 0 to 40, the fade to 120, to 160
@@ -53,3 +55,31 @@ def test_what_lies_ahead_may_change(nimg, new):
 def test_what_lies_behind_may_not(nimg, new, name):
     """Broken: a config says of a run what it did not do; or its state is read as that of another phase."""
     assert extending.change_behind(nimg, OLD, new) == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "last_px"), [({"schedule.px4.stable_kimg": 0.024}, 16), ({"schedule.px4.stable_kimg": 0.024}, 4)]
+)
+def test_a_row_that_now_ends_where_the_run_is(changes, last_px):
+    """Broken: the history and the optimisers of a smaller resolution go on in a larger one, or compiling fails."""
+    saved = tiny.run(last_px=last_px)
+    before = saved.new_state(saved.phases[0])
+    after = tiny.run(changes).extended(before, saved, 24)
+    assert before.history.images.shape[2:] == (4, 4, 3)
+    assert after.history.images.shape[2:] == (8, 8, 3)
+    assert tiny.run(last_px=16).extended(before, saved, 16).history.images.shape[2:] == (4, 4, 3)
+
+
+def test_what_counts_as_other_data():
+    """Broken: a run does not resume after its licence was stated; or it does on other labels under the same name."""
+    run = tiny.run()
+    sources = [tiny.run().train_source(4) for _ in range(3)]
+    saved = facts._of_data(run, sources[0])
+    sources[1].license = "CC0-1.0, stated later"
+    facts.check_data(saved, run, sources[1])
+    facts.check_data({**saved, "data": {"name": "drawn_faces", "license": "", "size": 40}}, run, sources[0])
+    sources[2].fingerprint = "other labels"
+    with pytest.raises(UserError, match="the data of this run has changed: fingerprint was drawn, is other labels"):
+        facts.check_data(saved, run, sources[2])
+    with pytest.raises(UserError, match="attribute_names was"):
+        facts.check_data({**saved, "attribute_names": ["Male"]}, run, sources[0])

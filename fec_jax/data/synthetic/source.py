@@ -88,13 +88,14 @@ def _check_resolution(resolution_px: int) -> None:
 class SyntheticFaces:
     """A data source of `size` synthetic faces. `split` "train" and "test" show different people, for any sizes.
 
-    Faces are rendered when first read, and kept where all of them fit into 256 MiB. Safe to use from several threads.
+    Faces are rendered when first read, and kept where all of them fit into 384 MiB. Safe to use from several threads.
     Raises UserError for a bad size, resolution or split.
     """
 
     name = "drawn_faces"
     attribute_names: tuple[str, ...] = ATTRIBUTES
     license = "CC0-1.0 (drawn by fec_jax)"
+    fingerprint = "drawn"
 
     def __init__(self, size: int, resolution_px: int, seed: int = 0, split: str = "train"):
         _check_resolution(resolution_px)
