@@ -21,8 +21,10 @@ from fec_jax.masks import sets as mask_sets
 from fec_jax.metrics.extra import need
 from fec_jax.nets import layers, vgg16
 from fec_jax.train import parallel
+from fec_jax.train.recipe import Recipe
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
+from fec_jax.weights import published
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +52,22 @@ def build(config: ConfigDict) -> Run:
                 f"config.batch.px{phase.resolution_px} is {phase.batch}: it must be a multiple of the "
                 f"{devices} devices (of {processes} processes); use {max(1, round(phase.batch / devices)) * devices}"
             )
+        _check_share(run.recipe, phase, devices)
         for source in (train, held_out):
             source(phase.resolution_px)
     return run
+
+
+def _check_share(recipe: Recipe, phase: schedule.Phase, devices: int) -> None:
+    """Which images the feature loss sees must not depend on the number of devices."""
+    part, every, px = phase.batch // devices, round(1 / recipe.feat_share), phase.resolution_px
+    seen = phase.row.lpips or (recipe.lambdas.feat and px >= recipe.feature_min_px)
+    if devices > 1 and seen and part % every:
+        raise UserError(
+            f"config.loss.feat_share is {recipe.feat_share:g}: of the {part} images of {px} px that each of the "
+            f"{devices} devices has it takes one in {every}, which does not come out even; use another share, or make "
+            f"config.batch.px{px} a multiple of {every * devices}"
+        )
 
 
 def networks_only(config: dict[str, Any], names: tuple[str, ...]) -> Run:
@@ -134,7 +149,7 @@ def _sources(keys: Keys, final_px: int) -> tuple[Sources, Sources]:
             keys.idle(f"data.{name}", neutral, "config.data.kind = 'drawn'")
 
         def drawn(size: int, split: str) -> Sources:
-            # Small faces are pooled from one set that stays in memory; large ones are rendered when needed.
+            # Small faces are pooled from one set, kept in memory if it fits; large ones are rendered when needed.
             if final_px <= 128:
                 whole = SyntheticFaces(size, final_px, seed, split)
                 return lambda px: Pooled(whole, px, names)
@@ -221,8 +236,10 @@ def _eval_masks(keys: Keys) -> tuple[str, ...]:
     for name in names:
         if name not in mask_sets.NAMES:
             raise UserError(f"config.eval_masks has {name!r}: mask sets are {', '.join(mask_sets.NAMES)}")
-    for package in ("scipy", "skimage") if names else ():
-        need(package)  # fail now, not after hours
+    if names:  # fail now, not after hours
+        need("scipy")
+        need("skimage")
+        published.check()
     return names
 
 

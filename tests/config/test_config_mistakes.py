@@ -118,7 +118,17 @@ def test_a_batch_must_be_divisible_by_the_devices(monkeypatch):
     """Broken: this is found out in the middle of a run, where the batch of a later phase cannot be split."""
     monkeypatch.setattr(jax, "device_count", lambda: 8)
     assert "config.batch.px16 is 12: it must be a multiple of the 8 devices" in mistake({"batch.px16": 12})
-    build.build(with_changes({"batch.px16": 24}))
+    build.build(with_changes({"batch.px16": 32}))
+
+
+def test_the_share_of_the_feature_loss_must_come_out_even_on_every_device(monkeypatch):
+    """Broken: on another number of devices the feature loss sees other images, and more of them than promised."""
+    changes = {"loss.feat_share": 0.25, "batch.px16": 16, "batch.px32": 32}
+    build.build(with_changes(changes))
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+    told = "config.loss.feat_share is 0.25: of the 2 images of 16 px that each of the 8 devices has it takes one in 4"
+    assert told in mistake(changes)
+    build.build(with_changes(changes | {"batch.px16": 32}))
 
 
 @pytest.mark.parametrize(
