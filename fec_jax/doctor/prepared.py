@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fec_jax.data.builders import records
-from fec_jax.data.source import open_source
+from fec_jax.data.source import open_source, splits_of
 from fec_jax.doctor import sets
 from fec_jax.doctor.findings import Finding
 from fec_jax.io.names import shown
@@ -26,7 +26,7 @@ def examine_prepared(root: Path) -> list[Finding]:
         metadata = records.read_metadata(root, px) or {}
         prints.add(metadata.get("records_sha256"))
         names = tuple(metadata.get("attribute_names", ()))
-        for split in metadata.get("counts", {}):
+        for split in splits_of(root, px):
             try:
                 read = list(_read(root, px, split, whole=px == resolutions[-1]))
             except UserError as error:

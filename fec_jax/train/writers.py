@@ -32,8 +32,14 @@ class MetricsLog:
     def __init__(self, workdir: Path, nimg: int):
         self.path = workdir / "metrics.jsonl"
         self._rewind_file(nimg)
+        self._open(nimg)
+
+    def _open(self, nimg: int) -> None:
         self._file = self.path.open("a")
-        self._events = SummaryWriter(str(workdir / "events"), purge_step=nimg + 1 if nimg else None)
+        # `purge_step`: TensorBoard leaves out what earlier files have from there on. `filename_suffix`: names have
+        # the second, and a file of the same name would be overwritten.
+        folder, first = str(self.path.parent / "events"), nimg + 1 if nimg else None
+        self._events = SummaryWriter(folder, purge_step=first, filename_suffix=f".{nimg}")
 
     def _rewind_file(self, nimg: int) -> None:
         if not self.path.exists():
@@ -47,9 +53,9 @@ class MetricsLog:
 
     def rewind(self, nimg: int) -> None:
         """Takes the lines past `nimg` out, after a rollback."""
-        self._file.close()
+        self.close()
         self._rewind_file(nimg)
-        self._file = self.path.open("a")
+        self._open(nimg)
 
     def write(self, nimg: int, values: Mapping[str, float | str]) -> None:
         """One line, at once on disk; numbers go to TensorBoard too."""

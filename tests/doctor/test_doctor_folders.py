@@ -1,5 +1,6 @@
 """`fec doctor` on a folder of photos, before and after `fec prepare`."""
 
+import json
 import shutil
 
 import numpy as np
@@ -138,6 +139,16 @@ def test_leaks_and_damage_of_a_prepared_set(folder, tmp_path):
     found = problems(examine_prepared(tmp_path / "out"))
     assert any("interrupted" in problem for problem in found)
     assert any("32 px cannot be read" in problem and "damaged" in problem for problem in found)
+
+
+def test_a_split_without_photos_is_no_damage(folder, tmp_path):
+    """Broken: a data set none of whose validation photos was usable is called damaged, once per resolution."""
+    prepare_folder(folder, tmp_path / "out", 16, license="CC0", progress=False)
+    for path in (tmp_path / "out").glob("*/1.0.0/metadata.json"):
+        content = json.loads(path.read_text())
+        content["counts"]["validation"] = 0
+        path.write_text(json.dumps(content))
+    assert not [problem for problem in problems(examine_prepared(tmp_path / "out")) if "cannot be read" in problem]
 
 
 def test_resolutions_of_different_photos(folder, tmp_path):

@@ -6,6 +6,7 @@ import logging
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboardX.proto import event_pb2
 
 from fec_jax.train import writers
 
@@ -83,6 +84,30 @@ def test_events_are_written(metrics, tmp_path):
     m.close()
     (events,) = (tmp_path / "events").iterdir()
     assert b"g_loss" in events.read_bytes()
+
+
+def test_events_of_a_stretch_that_was_rolled_back_are_left_out(metrics, tmp_path):
+    """Broken: TensorBoard shows two values where a run rolled back, one of them of what no longer counts."""
+    m = metrics(0)
+    for nimg in (16, 32):
+        m.write(nimg, {"g_loss": 1.5})
+    m.rewind(16)
+    m.write(32, {"g_loss": 1.0})
+    m.close()
+    files = sorted((tmp_path / "events").iterdir(), key=lambda path: int(path.suffix[1:]))
+    assert len(files) == 2
+    begun = [event_pb2.Event.FromString(record) for record in records_of(files[1])]
+    assert [e.step for e in begun if e.session_log.status == event_pb2.SessionLog.START] == [17]
+
+
+def records_of(path):
+    """TFRecord: length, its checksum, the record, its checksum."""
+    data, records = path.read_bytes(), []
+    while data:
+        length = int.from_bytes(data[:8], "little")
+        records.append(data[12 : 12 + length])
+        data = data[16 + length :]
+    return records
 
 
 def test_grid_is_a_readable_picture(tmp_path):
