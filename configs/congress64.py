@@ -38,7 +38,7 @@ def get_config() -> ConfigDict:
     # G and D soon memorise so few photos: augment both.
     config.augment.update({"color": 0.1, "shift": 0.04})
     config.d_augment.update({"color": 0.2, "shift": 0.1})
-    config.ema.halflife_kimg = 2.0
+    config.ema.halflife_kimg = 1.8
     config.every.update({"log_kimg": 1.0, "checkpoint_kimg": 4.0, "grid_kimg": 8.0, "eval_kimg": 8.0})
     config.eval_images = 0
     return config

@@ -34,7 +34,7 @@ def get_config() -> ConfigDict:
     config.loss.flip_shift_of = (("Smiling", 2.0), ("Eyeglasses", 2.0), ("No_Beard", 2.5), ("Gray_Hair", 6.0))
     config.most_flips = 3
     config.keep_probability = 0.7
-    config.ema.halflife_kimg = 6.0
+    config.ema.halflife_kimg = 4.8
     config.augment.color = 0.2
     config.loss.update({"adv": 1.0, "attr": 16.0, "feat": 3.0})
     # Only the hole of G's image is ever used. Half of the batch is enough for the feature loss, at half the cost.

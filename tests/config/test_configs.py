@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 from changed_configs import CONGRESS, any_folder_is_prepared, config_of, flat, with_changes
 from flax.traverse_util import flatten_dict
@@ -50,6 +51,15 @@ def test_every_config_builds(name):
     assert run.phases[0].resolution_px == (64 if name == "finetune" else 4)
     assert run.phases[-1].resolution_px == config_of(name).resolution_px
     assert run.config == json.loads(json.dumps(run.config))
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_half_life_of_the_average_is_reached(name):
+    """Broken: a run averages over less than its config says, to its end, as a share of the images seen is the limit."""
+    run = build.build(config_of(name))
+    decay = run.recipe.ema.decay(jnp.float32(run.phases[-1].end_nimg), 16)
+    halflife_kimg = config_of(name).ema.halflife_kimg
+    assert float(decay) == pytest.approx(2 ** (-16 / (1000 * halflife_kimg)), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -114,9 +114,14 @@ def test_the_penalty_reaches_the_attribute_head_if_so_configured():
 
 
 def test_d_augmentation_is_of_real_and_fake_alike():
-    """Broken: D tells photos from completions by the augmentation."""
+    """Broken: D tells photos from completions by the augmentation: one of the two has none, or another one."""
     recipe = dataclasses.replace(RECIPE, d_augment=Augment(shift=0.4))
     fake, none = fake_at(), history.empty(B, 0, 4)
     plain, changed = d_step(RECIPE, fake, none)[1], d_step(recipe, fake, none)[1]
     for logit in ("real_logit", "fake_logit"):
         assert changed[logit] != pytest.approx(float(plain[logit]), rel=1e-3)
+    # So much noise that it is nearly all that D sees: of the same strength, it makes both logits as large.
+    noisy = dataclasses.replace(RECIPE, d_augment=Augment(noise=100.0))
+    many = [d_step(noisy, fake, none, nimg * B)[1] for nimg in range(1, 40)]
+    sizes = [np.std([float(metrics[logit]) for metrics in many]) for logit in ("real_logit", "fake_logit")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.4)
