@@ -34,7 +34,7 @@ KEY = ("version", "config", "resolution")
 QUIET = {"JAX_PLATFORMS": "cpu", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 COLUMNS = (
     "version", "config", "resolution", "program", "batch", "stablehlo_ops", "all_reduces", "fusions", "convolutions",
-    "transposes", "conversions", "temporaries_gib", "arguments_gib", "compile_s", "compile_cpu_s",
+    "transposes", "conversions", "temporaries_gib", "arguments_gib", "accessed_gb", "estimate_accessed_gb", "compile_s", "compile_cpu_s",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def resolutions(config: str) -> list[int]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows that compiled, as Markdown."""
-    cells = [[str(row[name]) for name in COLUMNS] for row in rows if "error" not in row]
+    cells = [[str(row.get(name, "-")) for name in COLUMNS] for row in rows if "error" not in row]
     return "".join("| " + " | ".join(line) + " |\n" for line in [COLUMNS, ["---"] * len(COLUMNS), *cells])
 
 

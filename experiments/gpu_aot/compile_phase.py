@@ -17,7 +17,9 @@ from typing import Any
 import jax
 from jax.experimental import topologies
 
+from experiments.gpu import traffic
 from experiments.tpu_aot.compile_phase import arguments, phase_of
+from fec_jax.estimate import cost
 from fec_jax.train import parallel, penalty, steps
 
 H100 = """
@@ -32,7 +34,10 @@ platform_name: "CUDA" dnn_version_info { major: 9 minor: 10 } device_description
 
 
 def compiled_phase(name: str, px: int) -> list[dict[str, Any]]:
-    """Compiles the step of a config's last phase at `px`, and D's penalty if the config has one, for one device."""
+    """Compiles the step of a config's last phase at `px`, and D's penalty if the config has one, for one device.
+
+    The step's row also has the bytes of both that `fec estimate` counts, before fusion.
+    """
     run, phase = phase_of(name, px)
     recipe = dataclasses.replace(run.recipe_of(phase), kernels="ohwi")  # as on a machine that has a GPU
     topology = topologies.get_topology_desc(
@@ -46,22 +51,25 @@ def compiled_phase(name: str, px: int) -> list[dict[str, Any]]:
     if recipe.r1_gamma:
         function = functools.partial(penalty.penalty, recipe, px, parallel.AXIS)
         programs["penalty"] = parallel.sharded_penalty(function, mesh).lower(state.d_params, batch, clock)
-    return [{"program": kind, "batch": phase.batch, **figures(lowered)} for kind, lowered in programs.items()]
+    found = [{"program": kind, "batch": phase.batch, **figures(lowered)} for kind, lowered in programs.items()]
+    found[0]["estimate_accessed_gb"] = round(cost.counted(run, phase, phase.batch, at_most=True).bytes / 1e9, 2)
+    return found
 
 
 def figures(lowered: Any) -> dict[str, Any]:
-    """What is in a lowered program, and what the compiler makes of it; GiB."""
+    """What is in a lowered program, and what the compiler makes of it. GiB; GB that a call reads and writes."""
     text = lowered.as_text()
     begun, cpu = time.perf_counter(), cpu_s()
     compiled = lowered.compile()
     seconds, cpu = time.perf_counter() - begun, cpu_s() - cpu
-    memory = compiled.memory_analysis()
+    memory, optimised = compiled.memory_analysis(), compiled.as_text()
     return {
         "stablehlo_ops": len(re.findall(r"^.*\bstablehlo\.(?!return)", text, re.M)),
         "all_reduces": text.count("stablehlo.all_reduce"),
-        **kernels(compiled.as_text()),
+        **kernels(optimised),
         "temporaries_gib": round(memory.temp_size_in_bytes / 2**30, 3),
         "arguments_gib": round(memory.argument_size_in_bytes / 2**30, 3),
+        "accessed_gb": round(traffic.moved(optimised) / 1e9, 2),
         "compile_s": round(seconds, 1),
         "compile_cpu_s": round(cpu, 1),
         "jax": jax.__version__,
