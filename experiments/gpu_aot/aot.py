@@ -34,7 +34,8 @@ KEY = ("version", "config", "resolution")
 QUIET = {"JAX_PLATFORMS": "cpu", "JAX_SKIP_CUDA_CONSTRAINTS_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 COLUMNS = (
     "version", "config", "resolution", "program", "batch", "stablehlo_ops", "all_reduces", "fusions", "convolutions",
-    "transposes", "conversions", "temporaries_gib", "arguments_gib", "accessed_gb", "estimate_accessed_gb", "compile_s", "compile_cpu_s",
+    "transposes", "conversions", "temporaries_gib", "arguments_gib", "accessed_gb", "estimate_accessed_gb", "compile_s",
+    "compile_cpu_s",
 )  # fmt: skip
 
 
