@@ -1,6 +1,11 @@
-"""Everybody's photos: one visit per open page, its files in a folder of its own, gone with it."""
+"""Everybody's photos: one visit per open page, its files in a folder of its own, gone with it.
+
+The server hands out every file of the desk's folder to whoever knows its path. So the folder of a visit has a name that
+cannot be guessed, and only the page of that visit is told it.
+"""
 
 import itertools
+import secrets
 import shutil
 import threading
 from collections import OrderedDict
@@ -14,6 +19,8 @@ from fec_jax.types import UserError
 
 VISITS = 8
 """Photos kept in memory at once: a photo of 12 megapixels takes about 100 MB."""
+VISIT = "visit-"
+"""What names of visits' folders begin with; those of uploads are checksums."""
 GONE = "this page's photo is no longer in memory: open it again"
 
 
@@ -53,14 +60,13 @@ class Desk:
     def __init__(self, completer: Completer, folder: Path, max_pixels: int) -> None:
         self.completer, self.folder, self.max_pixels = completer, folder, max_pixels
         self._visits: OrderedDict[str, Visit] = OrderedDict()
-        self._numbers = itertools.count()
         self._lock = threading.Lock()
 
     def visit(self, session: str) -> Visit:
         """The visit of that page, a new one if there is none. The longest unused one ends when there are too many."""
         with self._lock:
             if session not in self._visits:
-                folder = self.folder / f"visit{next(self._numbers)}"
+                folder = self.folder / f"{VISIT}{secrets.token_urlsafe(16)}"
                 folder.mkdir()
                 self._visits[session] = Visit(folder)
             self._visits.move_to_end(session)
@@ -76,3 +82,10 @@ class Desk:
             visit = self._visits.pop(session, None)
         if visit is not None:
             shutil.rmtree(visit.folder, ignore_errors=True)
+
+    def upload(self, path: str) -> Path:
+        """That path of an uploaded file, which may be deleted. Raises UserError: it is no such path."""
+        upload = Path(path).resolve()
+        if upload.parent.parent != self.folder.resolve() or upload.parent.name.startswith(VISIT):
+            raise UserError("the browser's request names no uploaded photo: choose it again")
+        return upload

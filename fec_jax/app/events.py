@@ -5,7 +5,6 @@ import html
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -54,16 +53,16 @@ class Events:
         nothing = [gr.skip()] * (7 + len(self.desk.completer.attribute_names))
         if path is None:  # as it is when the user takes the photo away, and before a pasted one has arrived
             return [gr.skip(), *nothing]
-        visit = self._visit(request)
+        upload, visit = self.desk.upload(path), self._visit(request)
         try:
             # The name of the upload's folder is a checksum: two pages with the same photo share it.
-            visit.opened = opened.open_photo(self.desk.completer, Path(path), Path(path).name, self.desk.max_pixels)
+            visit.opened = opened.open_photo(self.desk.completer, upload, upload.name, self.desk.max_pixels)
         except UserError as e:
             # A warning, not an error: with an error nothing is changed, and the refused picture would stay in view.
             gr.Warning(html.escape(one_line(e)), duration=12, title="Not opened")
             return [gr.update(value=None), *nothing]
         finally:
-            Path(path).unlink(missing_ok=True)
+            upload.unlink(missing_ok=True)
         visit.sheet, visit.answer = [], None
         visit.forget()
         return [gr.update(value=None, visible=False), gr.update(visible=True), *self._shown(visit)]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra `app` is not installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra `app-test` is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright, of the extra `dev`, is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if BROWSER is None:
     pytest.skip("there is no Chromium; on Debian: apt-get install chromium", allow_module_level=True)

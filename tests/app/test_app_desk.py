@@ -18,6 +18,32 @@ def test_every_page_has_its_own_visit(completer, tmp_path):
         one.photo  # noqa: B018
 
 
+def test_folders_of_visits_cannot_be_guessed(completer, tmp_path):
+    """Broken: whoever opens the page gets the photos of others, by counting."""
+    found = Desk(completer, tmp_path, 10**6)
+    names = {found.visit(session).folder.name.removeprefix(desk.VISIT) for session in ("one", "other")}
+    assert len(names) == 2
+    assert min(map(len, names)) >= 20
+
+
+def test_uploads_alone_can_be_opened(completer, tmp_path):
+    """Broken: a request opens, and so deletes, a file of another page or of the computer."""
+    found = Desk(completer, tmp_path, 10**6)
+    upload = tmp_path / "5eed" / "me.png"
+    assert found.upload(str(upload)) == upload
+    inside = found.visit("other").folder
+    for path in (
+        inside / "photo.png",
+        inside / "0" / "photo.png",
+        tmp_path / "5eed" / ".." / inside.name / "photo.png",
+        tmp_path / "me.png",
+        tmp_path.parent / "a" / "b" / "me.png",
+        "me.png",
+    ):
+        with pytest.raises(UserError, match="choose it again"):
+            found.upload(str(path))
+
+
 def test_files_go_when_the_page_closes(completer, tmp_path):
     """Broken: photos stay on the disk after use."""
     found = Desk(completer, tmp_path, 10**6)

@@ -4,6 +4,7 @@ import asyncio
 import html
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -98,6 +99,22 @@ def test_photos_by_address_are_refused():
         for address in ("http://127.0.0.1:1/x.png", "https://example.org/x.png"):
             with pytest.raises(gradio.Error, match="not followed"):
                 asyncio.run(component.async_move_resource_to_block_cache(address))
+
+
+def test_a_file_of_another_page_is_not_opened(completer, astronaut, tmp_path):
+    """Broken: a request with the path of somebody's photo shows it to others, and deletes it."""
+    found = Desk(completer, tmp_path, 10**6)
+    upload = tmp_path / "5eed" / "me.png"
+    upload.parent.mkdir()
+    shutil.copy(astronaut, upload)
+    events = Events(found)
+    events.open(gradio.Request(session_hash="one"), str(upload))
+    assert not upload.exists()
+    (theirs,) = found.visit("one").folder.glob("*/photo.png")
+    with pytest.raises(UserError, match="choose it again"):
+        events.open(gradio.Request(session_hash="other"), str(theirs))
+    assert theirs.exists()
+    assert found.visit("other").opened is None
 
 
 def test_the_brush_keeps_layers_alone_and_few():
