@@ -26,12 +26,12 @@ GONE = "this page's photo is no longer in memory: open it again"
 
 @dataclass
 class Visit:
-    """One open page. `folder` is its own; `opened` and `sheet` were shown last, `answer` has the last result."""
+    """One open page. `folder` is its own; `opened` and `sheet` were shown last; `in_view`: the folder of each part."""
 
     folder: Path
     opened: Opened | None = None
     sheet: list[Variant] = field(default_factory=list)
-    answer: Path | None = None
+    in_view: dict[str, Path] = field(default_factory=dict)
     _numbers: itertools.count = field(default_factory=itertools.count, repr=False)
 
     @property
@@ -41,16 +41,19 @@ class Visit:
             raise UserError(GONE)
         return self.opened
 
-    def new_folder(self) -> Path:
-        """A fresh folder in the visit's, for files of one answer; the browser may keep what had the same address."""
-        folder = self.folder / str(next(self._numbers))
+    def new_folder(self, part: str) -> Path:
+        """A fresh folder in the visit's, for what a part of the page shows from now on; it stays until the next one's.
+
+        Never one used before: the browser may keep what had the same address.
+        """
+        folder = self.in_view[part] = self.folder / str(next(self._numbers))
         folder.mkdir(parents=True)
         return folder
 
     def forget(self, keep: int = 0) -> None:
-        """Deletes the files of earlier answers, but for the `keep` newest and for what can still be downloaded."""
+        """Deletes the files of earlier answers, but for the `keep` newest folders and for what is in view."""
         folders = sorted((p for p in self.folder.iterdir() if p.is_dir()), key=lambda p: int(p.name))
-        for folder in {*folders[: len(folders) - keep]} - {self.answer}:
+        for folder in {*folders[: max(0, len(folders) - keep)]} - {*self.in_view.values()}:
             shutil.rmtree(folder, ignore_errors=True)
 
 

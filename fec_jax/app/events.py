@@ -16,7 +16,7 @@ from fec_jax.types import UserError, one_line
 
 EVERY = ("every attribute", ALL)
 KEPT = 3
-"""Answers of which the files stay: the browser may still be loading the last ones."""
+"""Folders that stay besides what is in view: the browser may still be loading the last ones."""
 
 
 def careful(event: Callable[..., Any], outputs: int) -> Callable[..., Any]:
@@ -63,7 +63,8 @@ class Events:
             return [gr.update(value=None), *nothing]
         finally:
             upload.unlink(missing_ok=True)
-        visit.sheet, visit.answer = [], None
+        visit.sheet = []
+        visit.in_view.clear()
         visit.forget()
         return [gr.update(value=None, visible=False), gr.update(visible=True), *self._shown(visit)]
 
@@ -71,7 +72,8 @@ class Events:
         """Another face -> editor, faces, status, after, download, sheet, *sliders."""
         visit = self._visit(request)
         visit.opened = opened.choose(self.desk.completer, visit.photo, int(number))
-        visit.sheet, visit.answer = [], None
+        visit.sheet = []
+        visit.in_view.clear()
         return self._shown(visit)
 
     def close(self, request: gr.Request) -> list[Any]:
@@ -122,7 +124,7 @@ class Events:
         hole, _ = actions.kept_inside(visit.photo, actions.hole_of(visit.photo, layer))
         visit.opened = visit.photo.with_hole(hole)
         visit.sheet = actions.vary(self.desk.completer, visit.photo, self._values(values), which)
-        folder = visit.new_folder()
+        folder = visit.new_folder("sheet")
         cells = [
             (str(actions.write_preview(folder / f"{i}.png", v.image, v.values, v.score)), v.caption)
             for i, v in enumerate(visit.sheet)
@@ -144,7 +146,7 @@ class Events:
     def _filled(self, visit: Visit, values: dict[str, float], note: str = "") -> list[Any]:
         photo = visit.photo
         result = actions.fill(self.desk.completer, photo, values)
-        folder = visit.answer = visit.new_folder()
+        folder = visit.new_folder("answer")
         file = actions.write_result(folder, photo, result)
         before = folder / "before.webp"
         photo.before.save(before, quality=90)
@@ -177,7 +179,7 @@ class Events:
         ]
 
     def _editor(self, visit: Visit, layer: Any = None) -> Any:
-        folder = visit.new_folder()
+        folder = visit.new_folder("editor")
         opened.outlined(visit.photo).save(folder / "photo.png", compress_level=1)
         layers = []
         if layer is not None:

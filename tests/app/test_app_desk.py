@@ -47,9 +47,9 @@ def test_uploads_alone_can_be_opened(completer, tmp_path):
 def test_files_go_when_the_page_closes(completer, tmp_path):
     """Broken: photos stay on the disk after use."""
     found = Desk(completer, tmp_path, 10**6)
-    folder = found.visit("one").new_folder()
+    folder = found.visit("one").new_folder("editor")
     (folder / "photo.png").write_bytes(b"x")
-    found.visit("other").new_folder()
+    found.visit("other").new_folder("editor")
     found.end("one")
     found.end("one")
     assert not folder.exists()
@@ -71,18 +71,30 @@ def test_memory_is_bounded(completer, tmp_path):
 def test_old_answers_are_deleted_and_new_ones_kept(completer, tmp_path):
     """Broken: an hour of trying fills the disk; or a picture is gone before the browser has it."""
     visit = Desk(completer, tmp_path, 10**6).visit("one")
-    folders = [visit.new_folder() for _ in range(12)]
+    folders = [visit.new_folder("answer") for _ in range(12)]
     visit.forget(2)
     assert [f.exists() for f in folders] == [False] * 10 + [True] * 2
+    visit.in_view.clear()
     visit.forget()
     assert not any(f.exists() for f in folders)
 
 
-def test_what_can_be_downloaded_stays(completer, tmp_path):
-    """Broken: the download of the answer in view is dead after some sheets and brushes."""
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_few_answers_are_all_kept(completer, tmp_path, number):
+    """Broken: the picture under the brush is dead after the first completion."""
     visit = Desk(completer, tmp_path, 10**6).visit("one")
-    visit.answer = visit.new_folder()
-    later = [visit.new_folder() for _ in range(5)]
+    folders = [visit.new_folder("answer") for _ in range(number)]
+    visit.in_view.clear()
+    visit.forget(3)
+    assert all(f.exists() for f in folders)
+
+
+def test_what_is_in_view_stays(completer, tmp_path):
+    """Broken: the download of the answer in view, or the picture under the brush, is dead after some sheets."""
+    visit = Desk(completer, tmp_path, 10**6).visit("one")
+    old = visit.new_folder("editor")
+    shown = [visit.new_folder(part) for part in ("editor", "answer")]
+    later = [visit.new_folder("sheet") for _ in range(5)]
     visit.forget(2)
-    assert visit.answer.exists()
-    assert [f.exists() for f in later] == [False] * 3 + [True] * 2
+    assert all(f.exists() for f in shown)
+    assert [f.exists() for f in (old, *later)] == [False] * 4 + [True] * 2
