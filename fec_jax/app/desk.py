@@ -4,11 +4,15 @@ The server hands out every file of the desk's folder to whoever knows its path. 
 cannot be guessed, and only the page of that visit is told it.
 """
 
+import contextlib
 import itertools
+import os
 import secrets
 import shutil
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +25,9 @@ VISITS = 8
 """Photos kept in memory at once: a photo of 12 megapixels takes about 100 MB."""
 VISIT = "visit-"
 """What names of visits' folders begin with; those of uploads are checksums."""
+UNOPENED_S = 600
+"""Age at which uploads go that no page has opened; until then the page's request may wait for those of others."""
+SWEEP_S = 60
 GONE = "this page's photo is no longer in memory: open it again"
 
 
@@ -92,3 +99,33 @@ class Desk:
         if upload.parent.parent != self.folder.resolve() or upload.parent.name.startswith(VISIT):
             raise UserError("the browser's request names no uploaded photo: choose it again")
         return upload
+
+    def sweep(self) -> None:
+        """Deletes what no visit owns, once it is `UNOPENED_S` old: mostly uploads of a page closed meanwhile."""
+        before = time.time() - UNOPENED_S
+        with self._lock:
+            owned = {visit.folder for visit in self._visits.values()}
+        for top in {*self.folder.iterdir()} - owned:
+            inside = (Path(at, n) for at, folders, files in os.walk(top, topdown=False) for n in (*files, *folders))
+            for path in (*inside, top):
+                with contextlib.suppress(OSError):  # not empty, or gone
+                    if path.lstat().st_mtime < before:
+                        path.rmdir() if path.is_dir() else path.unlink()
+
+    @contextlib.contextmanager
+    def swept(self) -> Iterator[None]:
+        """Sweeps now and then, in a thread, as long as the context lasts."""
+        ended = threading.Event()
+
+        def sweep() -> None:
+            while not ended.wait(SWEEP_S):
+                with contextlib.suppress(OSError):
+                    self.sweep()
+
+        thread = threading.Thread(target=sweep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()

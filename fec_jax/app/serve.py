@@ -41,8 +41,8 @@ def running(
         from fec_jax.app import page
         from fec_jax.app.desk import Desk
 
-        completer = Completer(weights)
-        blocks = page.build(Desk(completer, Path(folder), max_pixels))
+        desk = Desk(Completer(weights), Path(folder), max_pixels)
+        blocks = page.build(desk)
         try:
             _, url, _ = blocks.launch(
                 server_name=host,
@@ -70,7 +70,8 @@ def running(
                 f"cannot listen on {host}, {where}: taken, or not this machine's; choose others with --host, --port"
             ) from e
         try:
-            yield url
+            with desk.swept():
+                yield url
         finally:
             blocks.close(verbose=False)
 

@@ -121,6 +121,7 @@ def test_a_whole_round(tab, completer, crowd, monkeypatch, tmp_path):
     # The other face: its values, its parts.
     tab.locator("#faces label", has_text="Face 1").click()
     photo = opened.choose(completer, photo, 1)
+    assert photo.where is not None
     tab.wait_for_function(
         "wanted => Math.abs(document.querySelector('#set-Male input[type=number]').value - wanted) < 0.006",
         arg=photo.read["Male"],

@@ -1,5 +1,8 @@
 """Photos of the page's visitors: kept apart, bounded, and gone after use."""
 
+import os
+import time
+
 import pytest
 
 from fec_jax.app import desk
@@ -98,3 +101,40 @@ def test_what_is_in_view_stays(completer, tmp_path):
     visit.forget(2)
     assert all(f.exists() for f in shown)
     assert [f.exists() for f in (old, *later)] == [False] * 4 + [True] * 2
+
+
+def aged(path, seconds):
+    """A file at `path`; it and its folder were last changed that long ago."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    for changed in (path, path.parent):
+        os.utime(changed, (time.time() - seconds,) * 2)
+    return path
+
+
+def test_uploads_that_nobody_opened_go_and_files_in_view_stay(completer, tmp_path):
+    """Broken: a photo stays when the tab is closed during its upload; or a page left open over lunch is dead."""
+    found = Desk(completer, tmp_path, 10**6)
+    old = aged(tmp_path / "5eed" / "me.png", desk.UNOPENED_S + 60), aged(tmp_path / "tmp1", desk.UNOPENED_S + 60)
+    late = aged(tmp_path / f"{desk.VISIT}gone" / "photo.png", desk.UNOPENED_S + 60)  # written as its visit ended
+    waiting = aged(tmp_path / "f00d" / "me.png", desk.UNOPENED_S - 60)
+    shown = aged(found.visit("one").new_folder("editor") / "photo.png", 10**6)
+    found.sweep()
+    assert not any(path.exists() for path in (*old, late))
+    assert waiting.exists()
+    assert shown.exists()
+    found.end("one")
+    assert not shown.exists()
+
+
+def test_sweeping_goes_on_by_itself(completer, tmp_path, monkeypatch):
+    """Broken: uploads that nobody opened stay until somebody comes, perhaps for ever."""
+    monkeypatch.setattr(desk, "SWEEP_S", 0.01)
+    with Desk(completer, tmp_path, 10**6).swept():
+        for name in ("a", "b"):
+            old = aged(tmp_path / name / "me.png", desk.UNOPENED_S + 60)
+            for _ in range(1000):
+                if not old.exists():
+                    break
+                time.sleep(0.02)
+            assert not old.exists()
