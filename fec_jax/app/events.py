@@ -5,7 +5,6 @@ import html
 import logging
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,7 +16,7 @@ from fec_jax.types import UserError, one_line
 
 EVERY = ("every attribute", ALL)
 KEPT = 3
-"""Answers of which the files stay: the browser may still be loading the last ones."""
+"""Folders that stay besides what is in view: the browser may still be loading the last ones."""
 
 
 def careful(event: Callable[..., Any], outputs: int) -> Callable[..., Any]:
@@ -54,17 +53,18 @@ class Events:
         nothing = [gr.skip()] * (7 + len(self.desk.completer.attribute_names))
         if path is None:  # as it is when the user takes the photo away, and before a pasted one has arrived
             return [gr.skip(), *nothing]
-        visit = self._visit(request)
+        upload, visit = self.desk.upload(path), self._visit(request)
         try:
             # The name of the upload's folder is a checksum: two pages with the same photo share it.
-            visit.opened = opened.open_photo(self.desk.completer, Path(path), Path(path).name, self.desk.max_pixels)
+            visit.opened = opened.open_photo(self.desk.completer, upload, upload.name, self.desk.max_pixels)
         except UserError as e:
             # A warning, not an error: with an error nothing is changed, and the refused picture would stay in view.
             gr.Warning(html.escape(one_line(e)), duration=12, title="Not opened")
             return [gr.update(value=None), *nothing]
         finally:
-            Path(path).unlink(missing_ok=True)
-        visit.sheet, visit.answer = [], None
+            upload.unlink(missing_ok=True)
+        visit.sheet = []
+        visit.in_view.clear()
         visit.forget()
         return [gr.update(value=None, visible=False), gr.update(visible=True), *self._shown(visit)]
 
@@ -72,7 +72,8 @@ class Events:
         """Another face -> editor, faces, status, after, download, sheet, *sliders."""
         visit = self._visit(request)
         visit.opened = opened.choose(self.desk.completer, visit.photo, int(number))
-        visit.sheet, visit.answer = [], None
+        visit.sheet = []
+        visit.in_view.clear()
         return self._shown(visit)
 
     def close(self, request: gr.Request) -> list[Any]:
@@ -123,7 +124,7 @@ class Events:
         hole, _ = actions.kept_inside(visit.photo, actions.hole_of(visit.photo, layer))
         visit.opened = visit.photo.with_hole(hole)
         visit.sheet = actions.vary(self.desk.completer, visit.photo, self._values(values), which)
-        folder = visit.new_folder()
+        folder = visit.new_folder("sheet")
         cells = [
             (str(actions.write_preview(folder / f"{i}.png", v.image, v.values, v.score)), v.caption)
             for i, v in enumerate(visit.sheet)
@@ -145,7 +146,7 @@ class Events:
     def _filled(self, visit: Visit, values: dict[str, float], note: str = "") -> list[Any]:
         photo = visit.photo
         result = actions.fill(self.desk.completer, photo, values)
-        folder = visit.answer = visit.new_folder()
+        folder = visit.new_folder("answer")
         file = actions.write_result(folder, photo, result)
         before = folder / "before.webp"
         photo.before.save(before, quality=90)
@@ -178,7 +179,7 @@ class Events:
         ]
 
     def _editor(self, visit: Visit, layer: Any = None) -> Any:
-        folder = visit.new_folder()
+        folder = visit.new_folder("editor")
         opened.outlined(visit.photo).save(folder / "photo.png", compress_level=1)
         layers = []
         if layer is not None:

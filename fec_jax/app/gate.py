@@ -28,6 +28,16 @@ POLICY = (
 """The browser itself refuses whatever lies outside this server."""
 
 
+def unbracketed(host: str) -> str:
+    """An address to listen on, as sockets want it: that of IPv6 may come in brackets, as in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def is_local(host: str) -> bool:
+    """Whether who listens on that address hears this machine alone."""
+    return unbracketed(host) in LOOPBACK
+
+
 class Gate:
     """ASGI: answers 403, 404 or 413 itself, in one line, or passes the request on.
 

@@ -37,9 +37,9 @@ def css() -> str:
 
 
 def build(desk: Desk) -> gr.Blocks:
-    """The page of `desk`, not yet served."""
+    """The page of `desk`, not yet served. Without `delete_cache`, which would delete files that are in view."""
     events, names = Events(desk), desk.completer.attribute_names
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(60, 3600)) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(f"<h1>{TITLE}</h1><p>{INTRO}</p>", elem_id="intro")
         drop = PhotoInput(
             label="Photo",

@@ -23,6 +23,7 @@ def app(
 
     Needs the extra `app`: pip install -e '.[app]'.
     """
+    from fec_jax.app.gate import is_local
     from fec_jax.app.serve import running
     from fec_jax.weights.load import weights_from
 
@@ -30,7 +31,7 @@ def app(
     try:
         with running(weights_from(weights), host, port, round(max_megapixels * 1e6), round(max_mib * 2**20)) as url:
             typer.echo(f"the page is at {url} ; Ctrl-C ends it", err=True)
-            if host not in ("127.0.0.1", "localhost", "::1"):
+            if not is_local(host):
                 typer.echo(f"warning: everybody who can reach {host} can use it; it asks for no password", err=True)
             if browser:
                 typer.launch(url)

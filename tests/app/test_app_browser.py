@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("gradio", reason="the extra `app` is not installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra `app-test` is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright, of the extra `dev`, is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if BROWSER is None:
     pytest.skip("there is no Chromium; on Debian: apt-get install chromium", allow_module_level=True)
@@ -121,6 +121,7 @@ def test_a_whole_round(tab, completer, crowd, monkeypatch, tmp_path):
     # The other face: its values, its parts.
     tab.locator("#faces label", has_text="Face 1").click()
     photo = opened.choose(completer, photo, 1)
+    assert photo.where is not None
     tab.wait_for_function(
         "wanted => Math.abs(document.querySelector('#set-Male input[type=number]').value - wanted) < 0.006",
         arg=photo.read["Male"],

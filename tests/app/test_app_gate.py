@@ -53,7 +53,7 @@ def ask(method, path, headers=None, bodies=(b"",), loopback=True):
         ("GET", "/theme.css"),
         ("GET", "/gradio_api/heartbeat/abc123"),
         ("GET", "/gradio_api/queue/data"),
-        ("GET", "/gradio_api/file=/tmp/fec-app-x/visit0/1/after.png"),
+        ("GET", "/gradio_api/file=/tmp/fec-app-x/visit-x/1/after.png"),
         ("POST", "/gradio_api/upload"),
         ("POST", "/gradio_api/queue/join"),
         ("POST", "/gradio_api/component_server"),

@@ -1,13 +1,18 @@
 """The page's server: what it answers, what it refuses, and what is left of it."""
 
 import asyncio
+import contextlib
 import html
+import importlib
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -18,7 +23,7 @@ from fec_jax.types import UserError
 gradio = pytest.importorskip("gradio", reason="the extra `app` is not installed")
 httpx = pytest.importorskip("httpx")
 
-from fec_jax.app import inputs, serve  # noqa: E402
+from fec_jax.app import desk, inputs, page, serve  # noqa: E402
 from fec_jax.app.desk import Desk  # noqa: E402
 from fec_jax.app.events import Events, careful  # noqa: E402
 
@@ -100,6 +105,22 @@ def test_photos_by_address_are_refused():
                 asyncio.run(component.async_move_resource_to_block_cache(address))
 
 
+def test_a_file_of_another_page_is_not_opened(completer, astronaut, tmp_path):
+    """Broken: a request with the path of somebody's photo shows it to others, and deletes it."""
+    found = Desk(completer, tmp_path, 10**6)
+    upload = tmp_path / "5eed" / "me.png"
+    upload.parent.mkdir()
+    shutil.copy(astronaut, upload)
+    events = Events(found)
+    events.open(gradio.Request(session_hash="one"), str(upload))
+    assert not upload.exists()
+    (theirs,) = found.visit("one").folder.glob("*/photo.png")
+    with pytest.raises(UserError, match="choose it again"):
+        events.open(gradio.Request(session_hash="other"), str(theirs))
+    assert theirs.exists()
+    assert found.visit("other").opened is None
+
+
 def test_the_brush_keeps_layers_alone_and_few():
     """Broken: made-up requests fill memory: with pictures nobody reads, or by the number of a layer."""
     with gradio.Blocks():
@@ -145,6 +166,94 @@ def test_a_taken_port_is_one_line(app_weights):
             serve.running(app_weights, port=taken.getsockname()[1]),
         ):
             pass
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_this_machine_by_its_ipv6_address(app_weights, host):
+    """Broken: `--host ::1` ends in a traceback, or other names of this machine are not refused."""
+    try:
+        with socket.socket(socket.AF_INET6) as tried:
+            tried.bind(("::1", 0))
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with serve.running(app_weights, host, free_port()) as url:
+        assert url.startswith("http://[::1]:")
+        assert httpx.get(url).status_code == 200
+        assert httpx.get(url, headers={"host": "evil.example"}).status_code == 403
+
+
+def test_an_address_that_is_none_is_one_line(app_weights, monkeypatch, capfd):
+    """Broken: a mistyped host is one error per port, or a traceback."""
+    with (
+        pytest.raises(UserError, match=r"192.0.2.1, any port.*not this machine's"),
+        serve.running(app_weights, "192.0.2.1"),
+    ):
+        pass
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with (
+        pytest.raises(UserError, match=r"nowhere\.invalid: no such address"),
+        serve.running(app_weights, "nowhere.invalid"),
+    ):
+        pass
+    assert "ERROR" not in capfd.readouterr().err
+
+
+def test_a_server_that_fails_late_is_closed(app_weights, monkeypatch):
+    """Broken: the command ends with an error, and its server goes on listening."""
+    monkeypatch.setattr(gradio.networking, "url_ok", lambda _: False)
+    port = free_port()
+    with pytest.raises(ValueError, match="not accessible"), serve.running(app_weights, port=port):
+        pass
+    with socket.socket() as other:
+        assert other.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"), [("::1", False), ("[::1]", False), ("localhost", False), ("0.0.0.0", True)]
+)
+def test_the_command_warns_if_others_can_come_in(monkeypatch, host, warned):
+    """Broken: everybody in the cafe can use the page and the user is not told; or it is said and not true."""
+
+    class Interrupted:
+        def wait(self):
+            raise KeyboardInterrupt
+
+    command = importlib.import_module("fec_jax.cli.app")
+    monkeypatch.setattr(command, "threading", SimpleNamespace(Event=Interrupted))
+    monkeypatch.setattr("fec_jax.weights.load.weights_from", lambda _: None)
+    monkeypatch.setattr(serve, "running", lambda *_: contextlib.nullcontext("http://address"))
+    result = CliRunner().invoke(cli.app, ["app", "--host", host])
+    assert "http://address" in result.output
+    assert ("everybody" in result.output) == warned
+
+
+def test_a_page_left_open_keeps_its_files(completer, tmp_path):
+    """Broken: after an hour the download is dead and the picture under the brush is gone, for Gradio deletes both."""
+    assert page.build(Desk(completer, tmp_path, 10**6)).delete_cache is None
+
+
+def test_uploads_that_nobody_opened_go(app_weights, monkeypatch):
+    """Broken: a photo stays when the tab is closed during its upload."""
+    monkeypatch.setattr(desk, "SWEEP_S", 0.1)
+    monkeypatch.setattr(desk, "UNOPENED_S", 0.5)
+    with serve.running(app_weights) as url:
+        answer = httpx.post(f"{url}gradio_api/upload", files={"files": ("x.png", b"x")})
+        upload = Path(answer.json()[0])
+        for _ in range(1000):
+            if not upload.exists():
+                break
+            time.sleep(0.02)
+        assert not upload.exists()
 
 
 def test_a_failing_event_is_one_line(completer, tmp_path, caplog):
