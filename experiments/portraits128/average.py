@@ -2,7 +2,8 @@
 
 python experiments/portraits128/average.py EARLIER LATER SHARE OUT
 
-OUT, in float16, has (1 - SHARE) x EARLIER's generator + SHARE x LATER's; its discriminator and all else are LATER's.
+OUT, in float16, has (1 - SHARE) x EARLIER's generator + SHARE x LATER's; its discriminator is LATER's, and so is
+all that it says of itself but the losses' networks and the splits seen, which are of both.
 """
 
 import argparse
@@ -21,7 +22,13 @@ def average(earlier: Weights, later: Weights, share: float) -> Weights:
         **later.meta.training,
         "generator_averaged": {"with_kimg": earlier.meta.training["kimg"], "share": share},
     }
-    return dataclasses.replace(later, g_params=mean, meta=dataclasses.replace(later.meta, training=training))
+    meta = dataclasses.replace(
+        later.meta,
+        training=training,
+        loss_networks=tuple(sorted({*earlier.meta.loss_networks, *later.meta.loss_networks})),
+        splits=tuple(dict.fromkeys((*earlier.meta.splits, *later.meta.splits))),
+    )
+    return dataclasses.replace(later, g_params=mean, meta=meta)
 
 
 def main() -> None:
