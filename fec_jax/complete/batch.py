@@ -1,8 +1,10 @@
 """Completing a folder of photos: reading and writing in threads, beside the networks, which get photos by the batch.
 
-Every photo ends as a row of the report. A photo that fails costs nothing but itself: it leaves a reason and no output.
+Every photo ends as a row of the report. A photo that fails costs nothing but itself: it leaves a reason and no output,
+not even that of an earlier run.
 """
 
+import contextlib
 import os
 import time
 import unicodedata
@@ -48,6 +50,7 @@ class _Step:
     path: Path
     out: Path
     px: int
+    ours: bool = False  # an earlier run wrote `out`
     seconds: float = 0.0
     photo: Photo | None = None
     task: Task | None = None
@@ -117,7 +120,7 @@ def complete_folder(
                     tick(1)
                     continue
                 photos.check_output(to, force or status == STARTED, (path,))
-                steps.append(_Step(path, to, _pixels(path)))
+                steps.append(_Step(path, to, _pixels(path), ours=status == DONE))
             except UserError as error:
                 report.add(Row(name, FAILED, message=str(error)))
                 failed += 1
@@ -206,6 +209,9 @@ class _Line:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         message = kind + one_line(error if isinstance(error, Exception) else RuntimeError(str(error)))
         self.failed += 1
+        if step.ours:  # otherwise it would be in the way of the next run
+            with contextlib.suppress(OSError):
+                step.out.unlink(missing_ok=True)
         self._leave(step, Row(shown(step.path.name), FAILED, message=message, seconds=f"{step.seconds:.2f}"))
 
     def _leave(self, step: _Step, row: Row) -> None:
