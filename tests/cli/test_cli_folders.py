@@ -1,6 +1,7 @@
 """`fec complete` of a folder: every photo by its mask, a bad file costs only itself, it goes on where it stopped."""
 
 import csv
+import dataclasses
 import warnings
 
 import jax
@@ -9,9 +10,12 @@ import pytest
 from PIL import Image
 
 from fec_jax.cli import main
-from fec_jax.complete import batch, photos
+from fec_jax.complete import align, batch, faces, photos
 from fec_jax.complete.completer import BATCH, Completer
+from fec_jax.complete.faces import Face
 from fec_jax.complete.folder_report import HEADER
+from fec_jax.complete.place import Place, listing
+from fec_jax.io.lock import locked
 from fec_jax.weights.format import Meta, Weights, save_weights
 
 RNG = np.random.default_rng(0)
@@ -99,7 +103,11 @@ def test_every_photo_by_the_mask_of_its_name(folder, run, capsys):
     for i in range(N):
         assert not changed(f"{i:02}")[~hole(i)].any()
         assert changed(f"{i:02}")[hole(i)].mean() > 0.9
-    assert sorted(x.name for x in (folder / "out").iterdir()) == [f"{i:02}.png" for i in range(N)] + ["report.csv"]
+    assert sorted(x.name for x in (folder / "out").iterdir()) == [
+        ".lock",
+        *(f"{i:02}.png" for i in range(N)),
+        "report.csv",
+    ]
     rows = report()
     assert list(rows) == [f"{i:02}.png" for i in range(N)]
     assert all(
@@ -209,6 +217,28 @@ def test_a_failure_leaves_no_output_of_an_earlier_run(folder, run):
     code, err = run("--masks", "masks")
     assert code == 0, err
     assert changed("03")[hole(3)].mean() > 0.9
+
+
+def test_one_run_at_a_time(folder, run):
+    """Broken: two runs into one folder do all work twice, and lose rows of each other's report."""
+    (folder / "out").mkdir()
+    with locked(folder / "out", "completion", "--out"):
+        code, err = run("--mask", "mask.png")
+    assert code == 2
+    assert "another completion is running in out: stop it, or use another --out" in err
+    assert [x.name for x in (folder / "out").iterdir()] == [".lock"]
+    assert run("--mask", "mask.png")[0] == 0
+
+
+def test_the_report_names_the_face_taken(folder, run, monkeypatch):
+    """Broken: nobody learns which of several faces in a photo was completed."""
+    places = [Face(faces.from_eyes(np.array([[x, 9.0], [x + 5.0, 9.0]])).points, np.ones(4), 1.0) for x in (2, 12)]
+    found = Place(tuple(places), places[1], align.whole(slice(0, 20), slice(0, 20)), ("the face is small",))
+    prepare = Completer.prepare
+    monkeypatch.setattr(Completer, "prepare", lambda *a, **more: dataclasses.replace(prepare(*a, **more), where=found))
+    assert run("--mask", "mask.png")[0] == 0
+    message = report()["00.png"]["message"]
+    assert message == f"2 faces ({listing(found.faces)}): took 2; --face N takes another; the face is small"
 
 
 def test_few_large_photos_at_a_time(folder, run, monkeypatch):
