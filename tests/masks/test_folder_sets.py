@@ -14,9 +14,7 @@ HOLE[:, :3] = 255
 def test_masks_of_every_format_count(tmp_path):
     """Broken: masks that are not PNG are left out without a word, and the figures are of fewer holes."""
     for i, suffix in enumerate((".png", ".bmp", ".TIF", ".webp", ".gif")):
-        Image.fromarray(np.roll(HOLE, i, axis=1)).save(
-            tmp_path / f"{i}{suffix}", **({"lossless": True} if suffix == ".webp" else {})
-        )
+        Image.fromarray(np.roll(HOLE, i, axis=1)).save(tmp_path / f"{i}{suffix}", lossless=True)  # of WEBP
     (tmp_path / "notes.txt").write_text("not a mask")
     (tmp_path / "6.png").mkdir()
     found = sets.make(f"folder:{tmp_path}", 5, 8, 0).masks[..., 0]
