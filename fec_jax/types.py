@@ -40,3 +40,12 @@ class UserError(Exception):
 def one_line(error: BaseException) -> str:
     """An exception's message on one line; its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def brief(value: Any) -> str:
+    """What a caller gave, for an error's one line; its type if it cannot be written there."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # an integer of thousands of digits
+        text = ""
+    return text[:60] or type(value).__name__

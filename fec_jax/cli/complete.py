@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -148,7 +149,7 @@ def complete(
     corners = None if box is None else [int(x) for x in _numbers(box, "--box", "X,Y,W,H", whole=True)]
     where = completed.Hole(mask, mask_from.value, invert_mask, mask_resize, region and region.value, corners)
     options = {"attrs": attrs, "unset": unset.value, "align": align.value, "face": face}
-    if photo.is_dir():
+    if os.path.isdir(photo):
         unused = {"--eyes": eyes, "--vary": vary, "--show-mask": show_mask, "--json": report}
         if any(x is not None for x in unused.values()):
             given = ", ".join(name for name, x in unused.items() if x is not None)

@@ -1,6 +1,7 @@
 """Output of `fec complete`: the photo or a sheet of edits, facts, messages."""
 
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +79,8 @@ def write_sheet(out: Path, completer: "Completer", picture: "Photo", result: "Re
 
 def tell(result: "Result") -> None:
     """Assumptions and warnings, on stderr."""
-    from fec_jax.complete import place
-
-    if result.place and len(result.place.faces) > 1:
-        faces, number = result.place.faces, result.place.number
-        typer.echo(f"{len(faces)} faces ({place.listing(faces)}): took {number}; --face N takes another", err=True)
+    if result.place and result.place.choice:
+        typer.echo(result.place.choice, err=True)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}", err=True)
     for name, probability in result.read_from_photo.items():
@@ -122,13 +120,14 @@ def check_more(files: list[tuple[Path | None, tuple[str, ...]]], taken: tuple[Pa
             continue
         if path.suffix.lower() not in kinds:
             raise UserError(f"cannot write {path}: give a name that ends in {kinds[0]}")
-        if any(path.absolute() == other.absolute() or _same(path, other) for other in taken):
+        if any(path.absolute() == other.absolute() or same(path, other) for other in taken):
             raise UserError(f"cannot write {path}: it is an input or the output; choose another name")
         output.check_free(path, force)
 
 
-def _same(path: Path, other: Path) -> bool:
-    return path.exists() and other.exists() and path.samefile(other)
+def same(path: Path, other: Path) -> bool:
+    """Whether both are there and one file or folder."""
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
 
 
 def png(hole: "np.ndarray") -> bytes:

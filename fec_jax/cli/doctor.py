@@ -52,7 +52,7 @@ def _examine(target: Path | None, attributes: Path | None, resolution: int, face
         return examine_machine()
     if not os.path.lexists(target):
         raise UserError(f"{shown(target)} does not exist: give a folder, a photo, a workdir or weights")
-    if attributes is not None and not attributes.is_file():
+    if attributes is not None and not os.path.isfile(attributes):
         raise UserError(f"--attributes {shown(attributes)} is not a file: give a table of attributes")
     if not os.path.isdir(target):
         if target.suffix == ".safetensors":

@@ -1,5 +1,6 @@
 """`fec export`: files to hand out, of trained weights."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,7 +43,7 @@ def export_weights(
     from fec_jax.weights.load import weights_from
 
     _check_name(out, ".safetensors", "weights are", force)
-    if not workdir.is_dir():
+    if not os.path.isdir(workdir):
         raise UserError(f"{workdir} is not a folder: give the workdir of a training run")
     weights = weights_from(workdir)
     if no_discriminator:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fec_jax.cli import progress
+from fec_jax.cli import completed, progress
 from fec_jax.cli.completed import Hole
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def complete(
         raise UserError(f"no photos in {shown(photos)}: give the folder in which they lie; subfolders are not searched")
     output.check_folder(out)
     for other in (photos, masks):
-        if other is not None and out.exists() and other.exists() and out.samefile(other):
+        if other is not None and completed.same(out, other):
             raise UserError(f"--out {shown(out)} is the folder of the photos or masks: give another one")
     found: dict[str, list[Path]] = {}
     if masks is not None:
-        if masks.exists() and masks.samefile(photos):
+        if completed.same(masks, photos):
             raise UserError(f"--masks {shown(masks)} is the folder of the photos: put the masks into one of their own")
         found = batch.by_stem(batch.listed(masks))
 

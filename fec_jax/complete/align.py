@@ -101,6 +101,9 @@ def whole(rows: slice, columns: slice) -> Square:
 
 def cut_out(photo: UInt8[np.ndarray, "h w 3"], square: Square, size_px: int) -> UInt8[np.ndarray, "s s 3"]:
     """The crop at `size_px`, antialiased; beyond the photo the border repeats. For detectors, not for the network."""
+    if square.side_px > 2 * FINE * size_px:
+        rows, columns = _near(photo, square)
+        photo, square = _smaller(photo[rows, columns], square.moved(-columns.start, -rows.start), FINE * size_px)
     fine = max(size_px, math.ceil(square.side_px))
     turned = _warp(photo, square, fine, border=cv2().BORDER_REPLICATE)
     return turned if fine == size_px else cv2().resize(turned, (size_px, size_px), interpolation=cv2().INTER_AREA)
@@ -172,23 +175,35 @@ def _warp(x, square: Square, size_px: int, *, linear: bool = False, border: int 
 
 def _around(photo: np.ndarray, hole: np.ndarray, square: Square) -> tuple[np.ndarray, np.ndarray, Square]:
     """The part of photo and hole that the square meets, and the square in it."""
-    rows, columns = square.bounds(*hole.shape)
-    margin = 3  # of the interpolation
-    rows = slice(max(0, rows.start - margin), rows.stop + margin)
-    columns = slice(max(0, columns.start - margin), columns.stop + margin)
+    rows, columns = _near(photo, square)
     return photo[rows, columns], hole[rows, columns], square.moved(-columns.start, -rows.start)
+
+
+def _near(photo: np.ndarray, square: Square) -> tuple[slice, slice]:
+    rows, columns = square.bounds(*photo.shape[:2])
+    margin = 3  # of the interpolation
+    return (
+        slice(max(0, rows.start - margin), rows.stop + margin),
+        slice(max(0, columns.start - margin), columns.stop + margin),
+    )
 
 
 def _shrunk(
     photo: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"], square: Square, side_px: int
 ) -> tuple[np.ndarray, np.ndarray, Square]:
     """Photo, cut already, and hole at a size at which the square has about `side_px`: means of what is known."""
-    h, w = hole.shape
-    size = round(w * side_px / square.side_px), round(h * side_px / square.side_px)
-    share = cv2().resize((~hole).astype(np.float32), size, interpolation=cv2().INTER_AREA)
-    means = cv2().resize(photo, size, interpolation=cv2().INTER_AREA) / np.maximum(share, KNOWN)[..., None]
-    scale = np.array([[size[0] / w], [size[1] / h]])
-    return np.clip(np.round(means), 0, 255).astype(np.uint8), share < KNOWN, Square(square.matrix * scale)
+    share, _ = _smaller((~hole).astype(np.float32), square, side_px)
+    sums, square = _smaller(photo, square, side_px)
+    means = sums / np.maximum(share, KNOWN)[..., None]
+    return np.clip(np.round(means), 0, 255).astype(np.uint8), share < KNOWN, square
+
+
+def _smaller(x: np.ndarray, square: Square, side_px: int) -> tuple[np.ndarray, Square]:
+    """`x` [h, w] or [h, w, c] by area averaging, at a size at which the square has about `side_px`."""
+    (h, w), scale = x.shape[:2], side_px / square.side_px
+    size = max(1, round(w * scale)), max(1, round(h * scale))
+    scales = np.array([[size[0] / w], [size[1] / h]])
+    return cv2().resize(x, size, interpolation=cv2().INTER_AREA), Square(square.matrix * scales)
 
 
 def box_of(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:

@@ -1,8 +1,10 @@
 """Completing a folder of photos: reading and writing in threads, beside the networks, which get photos by the batch.
 
-Every photo ends as a row of the report. A photo that fails costs nothing but itself: it leaves a reason and no output.
+Every photo ends as a row of the report. A photo that fails costs nothing but itself: it leaves a reason and no output,
+not even that of an earlier run.
 """
 
+import contextlib
 import os
 import time
 import unicodedata
@@ -14,12 +16,12 @@ from typing import Any
 
 from PIL import Image
 
-from fec_jax.complete import photos, task
+from fec_jax.complete import folder_report, photos, task
 from fec_jax.complete.completer import BATCH, Completer
 from fec_jax.complete.folder_report import DONE, FAILED, STARTED, Report, Row
 from fec_jax.complete.photos import Photo
 from fec_jax.complete.task import Answer, Result, Task
-from fec_jax.io import formats
+from fec_jax.io import formats, lock
 from fec_jax.io.names import shown
 from fec_jax.types import UserError, one_line
 
@@ -48,6 +50,7 @@ class _Step:
     path: Path
     out: Path
     px: int
+    ours: bool = False  # an earlier run wrote `out`
     seconds: float = 0.0
     photo: Photo | None = None
     task: Task | None = None
@@ -62,7 +65,7 @@ def listed(folder: Path) -> list[Path]:
         found = [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
     except OSError as error:
         raise UserError(f"cannot read the folder {shown(folder)}: {error.strerror or error}") from error
-    return [path for path in found if path.suffix.lower() in formats.SUFFIXES and not path.is_dir()]
+    return [path for path in found if path.suffix.lower() in formats.SUFFIXES and not os.path.isdir(path)]
 
 
 def by_stem(paths: Sequence[Path]) -> dict[str, list[Path]]:
@@ -99,11 +102,12 @@ def complete_folder(
     tick          gets the number of photos done since the last call
 
     `out`/report.csv gets a row per photo. Photos which it calls done, and whose output exists, are passed over.
-    Raises UserError for what does not depend on a photo: impossible attributes, a report that cannot be written.
+    Raises UserError for what does not depend on a photo: impossible attributes, a report that cannot be written,
+    another run into `out`.
     """
     completer.check_wanted(attrs, unset)
-    report = Report(out / "report.csv")
-    try:
+    folder_report.read(out / "report.csv")  # what is not our folder does not even get a lock
+    with lock.locked(out, "completion", "--out"), contextlib.closing(Report(out / "report.csv")) as report:
         steps, before, failed = [], 0, 0
         firsts: dict[str, Path] = {}
         for path in paths:
@@ -117,7 +121,7 @@ def complete_folder(
                     tick(1)
                     continue
                 photos.check_output(to, force or status == STARTED, (path,))
-                steps.append(_Step(path, to, _pixels(path)))
+                steps.append(_Step(path, to, _pixels(path), ours=status == DONE))
             except UserError as error:
                 report.add(Row(name, FAILED, message=str(error)))
                 failed += 1
@@ -132,8 +136,6 @@ def complete_folder(
         line = _Line(completer, report, prepared, write, tick)
         line.run(steps)
         return Counts(line.done, line.failed + failed, before)
-    finally:
-        report.close()
 
 
 class _Line:
@@ -198,7 +200,8 @@ class _Line:
         return result
 
     def _end(self, step: _Step, result: Result) -> None:
-        row = Row(shown(step.path.name), DONE, f"{result.score:.4f}", f"{step.seconds:.2f}", "; ".join(result.warnings))
+        notes = [*((result.place.choice,) if result.place and result.place.choice else ()), *result.warnings]
+        row = Row(shown(step.path.name), DONE, f"{result.score:.4f}", f"{step.seconds:.2f}", "; ".join(notes))
         self.done += 1
         self._leave(step, row)
 
@@ -206,6 +209,9 @@ class _Line:
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
         message = kind + one_line(error if isinstance(error, Exception) else RuntimeError(str(error)))
         self.failed += 1
+        if step.ours:  # otherwise it would be in the way of the next run
+            with contextlib.suppress(OSError):
+                step.out.unlink(missing_ok=True)
         self._leave(step, Row(shown(step.path.name), FAILED, message=message, seconds=f"{step.seconds:.2f}"))
 
     def _leave(self, step: _Step, row: Row) -> None:

@@ -34,7 +34,7 @@ def square_of(hole: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
 def network_input(
     photo: UInt8[np.ndarray, "s s 3"], hole: Bool[np.ndarray, "s s"], size_px: int
 ) -> tuple[Float[np.ndarray, "{size_px} {size_px} 3"], Float[np.ndarray, "{size_px} {size_px} 1"]]:
-    """`masked` in [-1, 1] and the binary `mask` at the network's size; see "No leak" above."""
+    """`masked` in [-1, 1] and the binary `mask` at the network's size; see "No leak" in `completer`."""
     mask = touched(hole, size_px)
     # The hole is cut before averaging too: a running sum would carry its values on as rounding errors.
     # One channel at a time: a large photo in float64 would need four times the memory.

@@ -40,7 +40,7 @@ from fec_jax.complete.align import Alignment, cut_out
 from fec_jax.complete.inputs import MaskLike, PhotoLike
 from fec_jax.complete.place import Place
 from fec_jax.complete.task import Answer, Result, Task
-from fec_jax.types import UserError
+from fec_jax.types import UserError, brief
 from fec_jax.weights.format import Weights
 
 Unset = Literal["photo", "ask"]
@@ -135,12 +135,12 @@ class Completer:
         self,
         photo: Any,
         mask: Any,
-        attrs: Mapping[str, Any] | None = None,
+        attrs: Any = None,
         unset: str = "photo",
         *,
         align: str = "face",
-        eyes: tuple[float, float, float, float] | None = None,
-        face: int | None = None,
+        eyes: Any = None,
+        face: Any = None,
     ) -> Task:
         """All of `complete` that comes before the networks, for one photo. Arguments and errors are its own."""
         given = self.check_wanted(attrs, unset)
@@ -187,8 +187,8 @@ class Completer:
         mask: Any,
         *,
         align: str = "face",
-        eyes: tuple[float, float, float, float] | None = None,
-        face: int | None = None,
+        eyes: Any = None,
+        face: Any = None,
     ) -> tuple[Place | None, Bool[np.ndarray, "h w"]]:
         """The face (None with `align="off"`) and the hole of `complete`, checked. Arguments and errors are its own."""
         if align not in get_args(Align):
@@ -203,7 +203,7 @@ class Completer:
             return None, hole
         if given is not None and not given.any():
             raise UserError(centred.EMPTY)
-        pupils = None if eyes is None else np.array(eyes, float).reshape(2, 2)
+        pupils = None if eyes is None else place.pupils(eyes)
         where = place.locate(photo, given, self.alignment, self.resolution_px, eyes=pupils, number=face)
         hole = regions.region(named, where.face, where.square, *photo.shape[:2]) if given is None else given
         place.check_hole(hole, where)
@@ -231,11 +231,11 @@ class Completer:
         found = self._probabilities(self._real(photo, where)[None])[0]
         return dict(zip(self.attribute_names, found.tolist(), strict=True))
 
-    def check_wanted(self, attrs: Mapping[str, Any] | None, unset: str) -> dict[str, float]:
+    def check_wanted(self, attrs: Any, unset: str) -> dict[str, float]:
         """`attrs`, checked. UserError as `complete` raises it for what does not depend on the photo."""
         if unset not in get_args(Unset):
             raise UserError(f"unset={unset}: write photo (read them from the photo) or ask")
-        given = check_attrs(self.attribute_names, attrs or {})
+        given = check_attrs(self.attribute_names, {} if attrs is None else attrs)
         names = [name for name in self.attribute_names if name not in given]
         how = f"give each a value, e.g. --set {names[0]}=1" if names else ""
         if names and unset == "ask":
@@ -270,21 +270,25 @@ def _check_finite(values: np.ndarray, what: str) -> None:
         )
 
 
-def check_attrs(names: tuple[str, ...], attrs: Mapping[str, Any]) -> dict[str, float]:
-    """`attrs`, or UserError for a name that is not in `names` or a value that is not from `LEAST` to `MOST`."""
+def check_attrs(names: tuple[str, ...], attrs: Any) -> dict[str, float]:
+    """`attrs`, or UserError: no mapping, a name not in `names`, or a value that is not from `LEAST` to `MOST`."""
+    if not isinstance(attrs, Mapping):
+        raise UserError(f"the attributes are a {type(attrs).__name__}: give values by name, a dict")
+    given = {}
     for name, value in attrs.items():
         if name not in names:
             lower = {n.lower(): n for n in names}
-            close = difflib.get_close_matches(name.lower(), lower, n=1)
+            close = difflib.get_close_matches(str(name).lower(), lower, n=1)
             hint = f"did you mean {lower[close[0]]}? " if close else ""
-            raise UserError(f"unknown attribute {name}: {hint}These weights know {', '.join(names) or 'none'}")
+            raise UserError(f"unknown attribute {brief(name)}: {hint}These weights know {', '.join(names) or 'none'}")
         try:
             number = math.nan if isinstance(value, str) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not LEAST <= number <= MOST:  # nor is NaN
             raise UserError(
-                f"{name}={value}: an attribute's value is 0 (absent), 1 (present) or between, "
+                f"{name}={brief(value)}: an attribute's value is 0 (absent), 1 (present) or between, "
                 f"at most from {LEAST:g} to {MOST:g}"
             )
-    return {name: int(value) if value in (0, 1) else float(value) for name, value in attrs.items()}
+        given[name] = int(number) if number in (0, 1) else number
+    return given

@@ -18,7 +18,7 @@ class Row:
     status    done; failed; started: its output is being written, or the program was killed while it was
     score     of the completion (`score`), empty if it failed
     seconds   of work on this photo, its share of a pass of the networks included
-    message   why it failed, or warnings
+    message   why it failed; or which of several faces was completed, and warnings
     """
 
     file: str
@@ -36,7 +36,7 @@ class Report:
 
     def __init__(self, path: Path) -> None:
         """Reads the report at `path`. UserError: not such a report, or it cannot be read or written."""
-        self.path, self._rows = path, _read(path)
+        self.path, self._rows = path, read(path)
         self._write()
         try:
             self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115
@@ -67,7 +67,8 @@ class Report:
         write_aside(self.path, text.getvalue().encode())
 
 
-def _read(path: Path) -> dict[str, Row]:
+def read(path: Path) -> dict[str, Row]:
+    """The rows of the report at `path` by photo; of none, none. UserError: not such a report, or it cannot be read."""
     if not os.path.lexists(path):
         return {}
     try:

@@ -60,6 +60,8 @@ def hole(given: Any, photo: UInt8[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w
     array = _array(given, "mask", "bool or uint8 [height, width]")
     if array.dtype not in (np.bool_, np.uint8):
         raise UserError(f"the mask is an array of {array.dtype}: give bool, true in the hole, or uint8 with 255 there")
+    if array.ndim != 2:
+        raise UserError(f"the mask is an array of shape {array.shape}: give [height, width]")
     if array.shape != photo.shape[:2]:
         raise UserError(f"mask {array.shape} and photo {photo.shape[:2]} differ in (height, width): they must be equal")
     return array if array.dtype == np.bool_ else array >= (1 if array.max() == 1 else 128)

@@ -10,7 +10,7 @@ network sees is the same as in training.
 | 16-bit grey (PNG, TIFF)          | I;16        | stays 16 bit; the hole has the network's 8 bits                 |
 | grey or RGB with alpha           | LA, RGBA    | alpha kept everywhere, in the hole too; seen over white         |
 | palette                          | RGB, or RGBA | RGBA if the palette has transparency                            |
-| one transparent colour (PNG key) | LA, RGBA    | the key becomes an alpha channel                                |
+| one transparent colour (PNG key) | LA, RGBA    | the key becomes an alpha channel; with 16 bits: error           |
 | CMYK (JPEG, TIFF)                | RGB         | by its own profile if it has one, else by Pillow's formula      |
 | 16-bit RGB, 16-bit with alpha    | error       | cannot be read without losing bits                              |
 | 10 or 12 bits (HEIC, AVIF)       | RGB         | 8 bits of them                                                  |
@@ -21,7 +21,8 @@ network sees is the same as in training.
 | written as  | pixels                                                    | refused                          |
 | ----------- | --------------------------------------------------------- | -------------------------------- |
 | .png        | all of the above, lossless                                |                                  |
-| .webp       | lossless; grey becomes RGB                                | 16 bits; a side above 16,383 px  |
+| .webp       | lossless; grey becomes RGB                                | 16 bits; a side above 16,383 px; |
+|             |                                                           | grey with a colour profile       |
 | .jpg, .jpeg | quality 95, 4:4:4: context pixels are close, not exact    | 16 bits; transparency            |
 
 Masks: any of these modes; see `io.mask_files`.
@@ -211,8 +212,8 @@ def write_photo(path: Path, photo: Photo, software: str, keep_metadata: bool = F
     if keep_metadata and meta.xmp and suffix != ".png":
         options["xmp"] = meta.xmp
     if suffix == ".webp":
-        if image.mode[0] == "L":
-            options["icc_profile"] = None  # it is one for grey
+        if image.mode[0] == "L" and photo.icc:  # of RGB values it would make other colours
+            raise _lacks(path, "no grey and the photo's colour profile is one of grey")
         # `exact` keeps the colours under full transparency.
         options |= {"lossless": True, "exact": True, "exif": meta.all_exif(software, keep_metadata, dpi=True)}
         data = _encode(path, image.convert("RGBA" if image.mode.endswith("A") else "RGB"), "WEBP", options)

@@ -1,6 +1,7 @@
 """Which face of a photo, and where the networks' crop of it lies: from the hole, the eyes or a number."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -9,7 +10,7 @@ from fec_jax.complete import faces
 from fec_jax.complete.align import Alignment, Square, box_of
 from fec_jax.complete.centred import EMPTY
 from fec_jax.complete.faces import Face
-from fec_jax.types import UserError
+from fec_jax.types import UserError, brief
 
 TURNED = 0.22
 """`Face.yaw` from which a face counts as turned to the side: 3 of its standard deviations in portraits."""
@@ -35,6 +36,13 @@ class Place:
         """Of `face` among `faces`, from 1."""
         return 1 + next(i for i, face in enumerate(self.faces) if face is self.face)
 
+    @property
+    def choice(self) -> str:
+        """Which of several faces is completed, in words; empty if there is one."""
+        if len(self.faces) == 1:
+            return ""
+        return f"{len(self.faces)} faces ({listing(self.faces)}): took {self.number}; --face N takes another"
+
 
 def locate(
     photo: UInt8[np.ndarray, "h w 3"],
@@ -43,7 +51,7 @@ def locate(
     network_px: int,
     *,
     eyes: Float[np.ndarray, "2 2"] | None = None,
-    number: int | None = None,
+    number: Any = None,
 ) -> Place:
     """The face that the hole has most in common with; or that of `eyes` (pixels), or the `number`th from the left.
 
@@ -64,6 +72,17 @@ def locate(
     square = faces.square_of(face, alignment)
     face = found[chosen] = faces.corrected(face, square, alignment)
     return Place(tuple(found), face, square, _warnings(face, square, network_px))
+
+
+def pupils(given: Any) -> Float[np.ndarray, "2 2"]:
+    """`eyes` for `locate` from x and y of both, as callers have them. UserError: not four numbers."""
+    try:
+        found = np.asarray(given, float)
+    except (TypeError, ValueError, OverflowError):
+        found = np.empty(0)
+    if found.size != 4:
+        raise UserError(f"eyes {brief(given)}: give four numbers, X,Y of both pupils in pixels")
+    return found.reshape(2, 2)
 
 
 def check_hole(hole: Bool[np.ndarray, "h w"], place: Place) -> None:
@@ -89,8 +108,10 @@ def listing(found: tuple[Face, ...] | list[Face]) -> str:
     return "; ".join(f"{i}: {face}" for i, face in enumerate(found, 1))
 
 
-def _choose(found: list[Face], hole: np.ndarray | None, number: int | None, alignment: Alignment) -> int:
+def _choose(found: list[Face], hole: np.ndarray | None, number: Any, alignment: Alignment) -> int:
     if number is not None:
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise UserError(f"face {brief(number)}: give its number, from the left, from 1 on")
         if not 1 <= number <= len(found):
             raise UserError(f"--face {number}: {len(found)} found ({listing(found)}); give 1 to {len(found)}")
         return number - 1

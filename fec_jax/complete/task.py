@@ -50,7 +50,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class Result:
-    """completed         context pixels of the photo, hole pixels of the network's image, no seam between them
+    """completed         context pixels of the photo, hole pixels of the network's image; with `align="face"` both meet
+                      without a seam, with `align="off"` the network's image is pasted as it is
     hole              the pixels that were completed
     score             expected 1 - LPIPS at the network's size: higher is better; see `score`
     attrs             every attribute's value, as input to the network

@@ -23,8 +23,9 @@ def variations(which: str, values: Mapping[str, float]) -> list[tuple[str, dict[
     if which == ALL:
         if not values:
             raise UserError("--vary all: these weights have no attributes; drop --vary")
-        flipped = [(f"{name}={round(1 - value)}", {**values, name: round(1 - value)}) for name, value in values.items()]
-        return [("completed", dict(values)), *flipped]
+        flipped = {name: 0 if value >= 0.5 else 1 for name, value in values.items()}
+        edits = [(f"{name}={value}", {**values, name: value}) for name, value in flipped.items()]
+        return [("completed", dict(values)), *edits]
     if which not in values:
         raise UserError(f"--vary {which}: write all or one of {', '.join(values) or 'none'}")
     return [(f"{which}={step:g}", {**values, which: step}) for step in STEPS]

@@ -1,8 +1,9 @@
 """Reading masks from picture files, one way for a photo to complete and for the mask sets of the evaluation.
 
 White marks the hole, black the context: grey of 128 and above is white. Transparent parts are context, so that brush
-strokes on an empty layer work. Any mode that `io.pictures` opens will do; of 16-bit grey the upper 8 bits count. If the
-file has no value above 1, then 1 is white. Or the hole is what has been erased, see `Mask.erased`.
+strokes on an empty layer work. Any mode that `io.pictures` opens will do; of 16-bit grey the upper 8 bits count, or the
+lower ones if no value is above 255. If the file has no value above 1, then 1 is white. Or the hole is what has been
+erased, see `Mask.erased`.
 """
 
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def mask_of(image: Image.Image) -> Mask:
     """From a picture as `pictures.plain` gives it."""
     if image.mode == "I;16":
         deep = np.asarray(image)
-        grey = ((deep << 8 if deep.max() <= 1 else deep) >> 8).astype(np.uint8)
+        grey = (deep if deep.max() <= 255 else deep >> 8).astype(np.uint8)
         rgb, alpha = np.repeat(grey[..., None], 3, axis=2), np.full(grey.shape, 255, np.uint8)
     else:
         rgba = image.convert("RGBA")

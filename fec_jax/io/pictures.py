@@ -14,8 +14,10 @@
 | 16 bits of grey             | networks see the nearest of 8 bits                                               |
 | 10 or 12 bits (HEIC, AVIF)  | the nearest of 8 bits                                                            |
 | alpha                       | networks see the picture over white                                              |
+| one transparent colour (PNG) | the same; refused if it has 16 bits                                             |
 """
 
+import contextlib
 import io
 import os
 import stat
@@ -35,6 +37,9 @@ MAX_BYTES = 256 * 2**20
 
 # Tags of TIFF.
 _NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
+_EXIF_IFD, _GPS_IFD, _INTEROP = 0x8769, 0x8825, 0xA005
+_ABOUT = (270, 271, 272, 306, 315, 316, 33432)
+"""Description, make, model, time, artist, computer, copyright: the other tags say how the TIFF itself is laid out."""
 
 
 class PictureError(Exception):
@@ -70,6 +75,8 @@ def open_picture(content: Path | bytes, *, still: bool = False, full_depth: bool
             if full_depth and _sixteen_bits(image, data):
                 raise PictureError("16 bits per colour, which cannot be kept", "save it as an 8-bit PNG")
             image.load()
+            if image.format == "PNG":
+                _scale_key(image, bits=data[24])
             return _upright(image)
     except PictureError:
         raise
@@ -95,6 +102,15 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> bool:
         bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (1,))
         return len(bits) > 1 and max(bits) > 8
     return image.format == "PNG" and data[24] == 16 and data[25] != 0
+
+
+def _scale_key(image: Image.Image, bits: int) -> None:
+    """Brings a PNG's transparent colour to the 8 bits that Pillow brings the pixels to."""
+    key = image.info.get("transparency")
+    if key is not None and bits == 16:
+        raise PictureError("16 bits with a transparent colour, which cannot be kept", "save it as an 8-bit PNG")
+    if isinstance(key, int) and image.mode == "L":
+        image.info["transparency"] = key * 255 // (2**bits - 1)
 
 
 def _read(path: Path) -> bytes:
@@ -127,12 +143,29 @@ def _too_large(size: str) -> PictureError:
 
 def _upright(image: Image.Image) -> Image.Image:
     text = dict(getattr(image, "text", {}))  # of a PNG
+    exif = _tiff_exif(image) if image.format == "TIFF" else None
     try:
         image = ImageOps.exif_transpose(image)  # of its EXIF only the orientation goes
     except Exception:  # a photo with unreadable EXIF is used as it is
         image = image.copy()
     image.info["png_text"] = text
+    if exif is not None:
+        image.info["exif"] = exif
     return image
+
+
+def _tiff_exif(image: Image.Image) -> bytes | None:
+    """What a TIFF says of camera, time and place, as other formats have it; Pillow leaves it among the TIFF's tags."""
+    with contextlib.suppress(Exception):  # damaged EXIF
+        tags, exif = image.getexif(), Image.Exif()
+        for tag in _ABOUT:
+            if tag in tags:
+                exif[tag] = tags[tag]
+        for ifd in (_EXIF_IFD, _GPS_IFD):
+            if found := {tag: value for tag, value in tags.get_ifd(ifd).items() if tag != _INTEROP}:
+                exif.get_ifd(ifd).update(found)
+        return exif.tobytes()
+    return None
 
 
 def plain(image: Image.Image) -> Image.Image:

@@ -12,13 +12,15 @@
 For LaMa and MAT see `masks.irregular`. Mask i of a random set depends on name, size, seed and i alone, not on how many
 there are. A set whose masks change gets a new version.
 
-A folder's pictures are its `*.png`, in the order of their names, from the first again when there are too few; `size`
-and `seed` choose nothing. `io.mask_files` says what is hole in them. They must be square: of the size wanted; or a
-whole multiple of it, when a pixel is hole that is hole by half or more; or a whole part of it. The set is called
-`folder:` and the folder's own name, so that reports compare wherever the folder lies.
+A folder's pictures have the endings of `io.formats.SUFFIXES`; they come in the order of their names, from the first
+again when there are too few; `size` and `seed` choose nothing. `io.mask_files` says what is hole in them. Pictures in
+colour are refused. They must be square: of the size wanted; or a whole multiple of it, when a pixel is hole that is
+hole by half or more; or a whole part of it. The set is called `folder:` and the folder's own name, so that reports
+compare wherever the folder lies.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +30,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, UInt
 
-from fec_jax.io import mask_files
+from fec_jax.io import formats, mask_files
 from fec_jax.masks import holes, irregular
 from fec_jax.masks.sampler import MaskSampler
 from fec_jax.types import HostMasks, UserError
@@ -86,8 +88,8 @@ class MaskSet:
 def make(name: str, count: int, px: int, seed: int) -> MaskSet:
     """The first `count` masks of a set, for photos of `px` pixels a side.
 
-    Raises UserError: unknown name; a folder that is absent or has no PNG; a picture that cannot be read, is not square,
-    of a size that does not fit, or has no hole or no context.
+    Raises UserError: unknown name; a folder that is absent or has no picture; one that cannot be read, is in
+    colour, not square, of a size that does not fit, or has no hole or no context.
     """
     if name.startswith(FOLDER):
         found = _from_folder(Path(name.removeprefix(FOLDER)), count, px)
@@ -145,16 +147,19 @@ def _paper(px: int, seed: int) -> HolesOf:
 
 def _from_folder(folder: Path, count: int, px: int) -> HolesOf:
     """All pictures are read once, for what is wrong with them, and again when they are needed."""
-    if not folder.is_dir():
-        raise UserError(f"the folder of masks {folder} does not exist: give {FOLDER}PATH, a folder of PNG pictures")
+    if not os.path.isdir(folder):
+        raise UserError(f"the folder of masks {folder} does not exist: give {FOLDER}PATH, a folder of mask pictures")
     try:
-        names = sorted(x.name for x in folder.iterdir() if x.suffix.lower() == ".png" and not x.name.startswith("."))
+        names = [x.name for x in folder.iterdir() if x.suffix.lower() in formats.SUFFIXES and not os.path.isdir(x)]
+        names = sorted(name for name in names if not name.startswith("."))
     except OSError as error:
         raise UserError(
             f"cannot read the folder of masks {folder} ({error.strerror}): check its permissions"
         ) from error
     if not names:
-        raise UserError(f"the folder of masks {folder} has no *.png: put mask pictures into it, white in the hole")
+        raise UserError(
+            f"the folder of masks {folder} has no pictures: put masks into it, {formats.NAMES}, white in the hole"
+        )
     names = names[:count]
     for name in names:
         _fitted(folder / name, px)
@@ -167,7 +172,13 @@ def _from_folder(folder: Path, count: int, px: int) -> HolesOf:
 
 
 def _fitted(path: Path, px: int) -> Bool[np.ndarray, "{px} {px}"]:
-    hole = mask_files.read_mask(path)
+    mask = mask_files.open_mask(path)
+    if mask.in_colour():
+        raise UserError(
+            f"mask {path} is a picture in colour, not a mask (white in the hole, black elsewhere): "
+            "paint one, or take it out of the folder"
+        )
+    hole = mask.painted()
     height, width = hole.shape
     if height != width:
         raise UserError(f"mask {path} is {width} x {height} px: masks must be square; crop it")

@@ -21,6 +21,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, UInt8
 
+from fec_jax.complete.opencv import cv2
 from fec_jax.masks import holes
 from fec_jax.metrics.extra import need
 from fec_jax.types import HostImages, HostMasks
@@ -39,19 +40,13 @@ SMALLEST = 1e-5
 
 
 def telea(real: HostImages, mask: HostMasks) -> HostImages:
-    """Fast marching from the rim inwards (Telea, J. Graphics Tools 9(1), 2004), by OpenCV, radius 3 px.
-
-    UserError when OpenCV is not installed (extra `eval`).
-    """
-    return _inpainted(real, mask, need("cv2").INPAINT_TELEA)
+    """Fast marching from the rim inwards (Telea, J. Graphics Tools 9(1), 2004), by OpenCV, radius 3 px."""
+    return _inpainted(real, mask, cv2().INPAINT_TELEA)
 
 
 def navier_stokes(real: HostImages, mask: HostMasks) -> HostImages:
-    """Continues lines of equal brightness (Bertalmio et al., CVPR 2001), by OpenCV, radius 3 px.
-
-    UserError when OpenCV is not installed (extra `eval`).
-    """
-    return _inpainted(real, mask, need("cv2").INPAINT_NS)
+    """Continues lines of equal brightness (Bertalmio et al., CVPR 2001), by OpenCV, radius 3 px."""
+    return _inpainted(real, mask, cv2().INPAINT_NS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +171,7 @@ class PcaRegression:
 def _inpainted(real: HostImages, mask: HostMasks, method: int) -> HostImages:
     hole = mask > 0.5
     empty = np.where(hole, np.uint8(0), real)  # nothing under the mask reaches OpenCV
-    cv2 = need("cv2")
-    done = [cv2.inpaint(x, m.astype(np.uint8), INPAINT_RADIUS_PX, method) for x, m in zip(empty, hole, strict=True)]
+    done = [cv2().inpaint(x, m.astype(np.uint8), INPAINT_RADIUS_PX, method) for x, m in zip(empty, hole, strict=True)]
     return np.where(hole, np.stack(done), real) if done else real.copy()
 
 

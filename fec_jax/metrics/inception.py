@@ -10,6 +10,7 @@ The weights are not shipped. `experiments/port_inception.py` makes the file from
 import dataclasses
 import functools
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -161,7 +162,7 @@ class Inception:
 
 def _load(path: Path) -> Inception:
     again = "make the file with experiments/port_inception.py"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"Inception weights {path} do not exist: {again}")
     wanted = {f"{name}/kernel": shape for name, shape in kernel_shapes().items()}
     wanted |= {f"{name}/bias": shape[-1:] for name, shape in kernel_shapes().items()}

@@ -1,9 +1,11 @@
 """`report.json`, `report.md` and grids of an evaluation, and the comparison of two reports."""
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -80,7 +82,7 @@ def to_json(report: Mapping[str, Any]) -> bytes:
 
 def read(path: Path) -> dict[str, Any]:
     """A report from its file or from the folder that holds it. UserError if it is none, or was changed by hand."""
-    path = path / "report.json" if path.is_dir() else path
+    path = path / "report.json" if os.path.isdir(path) else path
     try:
         report = json.loads(path.read_text())
         stated, digest = report["protocol"]["hash"], protocol.digest(report["protocol"])
@@ -212,8 +214,15 @@ def pick(lpips: Float64[np.ndarray, " n"], each: int = 3) -> dict[str, list[int]
 
 
 def grid_name(masks: str, kind: str) -> str:
-    """The file name of a grid: of a mask folder's path, only what file names may have, and not too long."""
-    return f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', masks)[-100:]}-{kind}.png"
+    """The file name of a grid: of a mask folder's name, only what file names may have, and not too long.
+
+    Two folders never share one: a name that is changed, but for the colon after `folder`, is told apart by its hash.
+    """
+    plain = masks.replace(":", "-", 1)
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain)[-100:]
+    if safe != plain:
+        safe += f"-{hashlib.sha256(masks.encode('utf-8', 'surrogateescape')).hexdigest()[:6]}"
+    return f"{safe}-{kind}.png"
 
 
 def grids_of(path: Path) -> set[str]:

@@ -8,6 +8,7 @@ Version 2 added `alignment`, `started_from`, `loss_networks` and `splits`; a fil
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,7 @@ def load_weights(path: Path) -> Weights:
     Raises UserError: no such file, not safetensors, another format or version, damaged metadata, wrong tensors,
     numbers that are not finite.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"weights {path} do not exist: give a .safetensors file or the workdir of a training run")
     try:
         with path.open("rb") as file:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def weights_from(path: Path | None) -> Weights:
         return load_shipped()
     if _is_shipped(path):
         return load_shipped(str(path))
-    if path.is_dir():
+    if os.path.isdir(path):
         from fec_jax.weights import export
 
         return export.from_workdir(path)
@@ -35,7 +36,7 @@ def weights_from(path: Path | None) -> Weights:
 
 def _is_shipped(path: Path) -> bool:
     """Whether it is the name of weights that come with the package; a file of that name goes before."""
-    return str(path) in SHIPPED and not path.exists()
+    return str(path) in SHIPPED and not os.path.exists(path)
 
 
 def start_from(named: str) -> Start:
@@ -51,7 +52,7 @@ def known_as(path: Path, weights: Weights) -> tuple[str, str]:
     """For the record: what `weights`, read from `path`, are called, and their SHA-256 (see `start_from`)."""
     if _is_shipped(path):
         return str(path), SHIPPED[str(path)]
-    sha256 = tensors_sha256(weights) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = tensors_sha256(weights) if os.path.isdir(path) else hashlib.sha256(path.read_bytes()).hexdigest()
     return path.resolve().name, sha256
 
 

@@ -12,6 +12,7 @@ from fec_jax.cli import main
 from fec_jax.complete import batch, photos
 from fec_jax.complete.completer import BATCH, Completer
 from fec_jax.complete.folder_report import HEADER
+from fec_jax.io.lock import locked
 from fec_jax.weights.format import Meta, Weights, save_weights
 
 RNG = np.random.default_rng(0)
@@ -99,7 +100,11 @@ def test_every_photo_by_the_mask_of_its_name(folder, run, capsys):
     for i in range(N):
         assert not changed(f"{i:02}")[~hole(i)].any()
         assert changed(f"{i:02}")[hole(i)].mean() > 0.9
-    assert sorted(x.name for x in (folder / "out").iterdir()) == [f"{i:02}.png" for i in range(N)] + ["report.csv"]
+    assert sorted(x.name for x in (folder / "out").iterdir()) == [
+        ".lock",
+        *(f"{i:02}.png" for i in range(N)),
+        "report.csv",
+    ]
     rows = report()
     assert list(rows) == [f"{i:02}.png" for i in range(N)]
     assert all(
@@ -191,6 +196,35 @@ def test_goes_on_where_it_stopped(folder, run, monkeypatch):
     read.clear()
     assert run("--mask", "mask.png", "--force")[0] == 0
     assert len(read) == N + 1
+
+
+def test_a_failure_leaves_no_output_of_an_earlier_run(folder, run):
+    """Broken: a photo that is called failed has an old output, which is in the way of every later run."""
+    assert run("--masks", "masks")[0] == 0
+    mask = (folder / "masks/03.png").read_bytes()
+    (folder / "masks/03.png").unlink()
+    Image.fromarray(pixels("photos/04.png")).save("photos/new.png")
+    (folder / "out/new.png").write_text("mine")
+    assert run("--masks", "masks", "--force")[0] == 1
+    assert report()["03.png"]["status"] == "failed"
+    assert not (folder / "out/03.png").exists()
+    assert (folder / "out/new.png").read_text() == "mine"
+    (folder / "photos/new.png").unlink()
+    (folder / "masks/03.png").write_bytes(mask)
+    code, err = run("--masks", "masks")
+    assert code == 0, err
+    assert changed("03")[hole(3)].mean() > 0.9
+
+
+def test_one_run_at_a_time(folder, run):
+    """Broken: two runs into one folder do all work twice, and lose rows of each other's report."""
+    (folder / "out").mkdir()
+    with locked(folder / "out", "completion", "--out"):
+        code, err = run("--mask", "mask.png")
+    assert code == 2
+    assert "another completion is running in out: stop it, or use another --out" in err
+    assert [x.name for x in (folder / "out").iterdir()] == [".lock"]
+    assert run("--mask", "mask.png")[0] == 0
 
 
 def test_few_large_photos_at_a_time(folder, run, monkeypatch):

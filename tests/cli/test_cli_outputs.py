@@ -72,6 +72,29 @@ def test_folders_one_may_not_enter(folder, capfd, monkeypatch, command):
     assert err.count("\n") == 1
 
 
+INPUTS = {
+    "photo": ["complete", LONG, "--mask", "mask.png", "--out", "out.png"],
+    "json": ["complete", "photo.png", "--mask", "mask.png", "--out", "out.png", "--json", "x" * 252 + ".json"],
+    "show mask": ["complete", "photo.png", "--mask", "mask.png", "--out", "out.png", "--show-mask", LONG],
+    "masks": ["complete", "photos", "--masks", LONG, "--out", "out"],
+    "weights": ["complete", "photo.png", "--mask", "mask.png", "--out", "out.png", "--weights", LONG],
+    "workdir": ["export", "weights", LONG, "--out", "out.safetensors"],
+    "report": ["evaluate", "--compare", LONG, LONG],
+    "attributes": ["doctor", "photos", "--attributes", LONG],
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_names_that_the_system_does_not_take(folder, capfd, name):
+    """Broken: a path that cannot even be looked at is a traceback."""
+    before = sorted(folder.rglob("*"))
+    code, said, err = fec(capfd, *INPUTS[name])
+    assert (code, said) == (2, ""), err
+    assert err.startswith("fec: ")
+    assert err.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_errors_stay_on_one_line(tmp_path, capfd):
     """Broken: a file's name with a line break in it makes two lines of one error."""
     code, _, err = fec(capfd, "prepare", "folder", tmp_path / "a\nb", "--out", tmp_path / "o", "--resolution", 4)

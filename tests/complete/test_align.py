@@ -63,6 +63,34 @@ def test_shrinking_does_not_alias():
     assert np.abs(masked).max() < 0.06
 
 
+@pytest.mark.parametrize("degrees", [0, 30])
+def test_a_face_that_is_far_larger_is_shrunk_first(degrees, monkeypatch):
+    """Broken: eyes that are thousands of pixels apart take gigabytes; or the crop is another one for that."""
+    photo = smooth(325, 300).repeat(4, axis=0).repeat(4, axis=1)
+    square = turned(1000, degrees, 300, 100)
+    monkeypatch.setattr(align, "FINE", 100)
+    plain = align.cut_out(photo, square, 32).astype(int)
+    turns, warp = [], align._warp
+    monkeypatch.setattr(align, "_warp", lambda x, s, size, **more: turns.append(size) or warp(x, s, size, **more))
+    monkeypatch.setattr(align, "FINE", 4)
+    shrunk = align.cut_out(photo, square, 32)
+    assert np.abs(shrunk - plain).max() <= 6
+    assert np.abs(shrunk - plain).mean() < 0.6
+    assert turns[0] <= 5 * 32
+    align.cut_out(photo, turned(40_000, degrees, -9_000, -20_000), 32)
+    assert max(turns) <= 5 * 32
+
+
+@pytest.mark.parametrize("shape", [(4000, 7), (7, 4000)])
+def test_a_strip_of_a_photo(shape):
+    """Broken: a photo that is a few pixels wide ends in OpenCV's error, since none of them would be left."""
+    square = turned(16_000, 0, -100, -100)
+    photo = np.full((*shape, 3), 200, np.uint8)
+    assert (align.cut_out(photo, square, 32) == 200).all()
+    _, mask = align.network_input(photo, np.zeros(shape, bool), square, 32)
+    assert mask.shape == (32, 32, 1)
+
+
 @pytest.mark.parametrize(("side", "degrees"), [(40, 0), (200, 25), (333, -70)])
 def test_nothing_under_the_mask_leaks(side, degrees):
     """Broken: interpolation carries what the mask hides into the network, or calls a half-known pixel known."""

@@ -98,6 +98,9 @@ def test_errors_that_say_what_to_do():
         UserError, match=r"2 faces found \(1: \d+ px wide at \(\d+, \d+\); 2: .*choose one with --face N"
     ):
         located(photo)
+    for wrong in ("1", 1.0, True):
+        with pytest.raises(UserError, match=rf"face {wrong}: give its number"):
+            located(photo, number=wrong)
     with pytest.raises(UserError, match=r"--face 3: 2 found .*give 1 to 2"):
         located(photo, number=3)
     with pytest.raises(UserError, match=r"the hole touches no face found .*--eyes"):

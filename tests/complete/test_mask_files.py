@@ -89,6 +89,12 @@ def test_masks_of_0_and_1(tmp_path, dtype):
     np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H), invert=True), ~HOLE)
 
 
+def test_8_bits_in_16(tmp_path):
+    """Broken: a mask of 0 and 255 that was saved as 16 bits is said to be empty, or to be inverted."""
+    Image.fromarray(HOLE * np.uint16(255)).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(photos.read_mask(tmp_path / "m.png", (W, H)), HOLE)
+
+
 def test_a_photo_with_erased_pixels_as_mask(tmp_path):
     """Broken: the light parts of the photo are filled, and exit is 0."""
     Image.fromarray(erased(photo_like())).save(tmp_path / "m.png")

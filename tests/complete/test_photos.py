@@ -148,22 +148,6 @@ def test_cmyk_becomes_rgb(tmp_path):
     np.testing.assert_array_equal(np.asarray(out)[~HOLE], photo.rgb[~HOLE])
 
 
-@pytest.mark.parametrize("colour_type", [2, 4, 6])
-def test_16_bit_colour_is_refused(tmp_path, colour_type):
-    """Broken: Pillow drops the low byte without a word and `known pixels are exact` is a lie."""
-    channels = {2: 3, 4: 2, 6: 4}[colour_type]
-    rows = b"".join(b"\0" + bytes(RNG.integers(0, 256, W * channels * 2, np.uint8)) for _ in range(H))
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", W, H, 16, colour_type, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    with pytest.raises(UserError, match="16 bits per colour"):
-        photos.read_photo(tmp_path / "a.png")
-
-
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_animation_is_refused(tmp_path, suffix):
     """Broken: one frame of an animation is silently taken for the photo."""

@@ -42,6 +42,22 @@ def test_webp_refuses_16_bit(tmp_path):
     assert not (tmp_path / "o.webp").exists()
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_webp_refuses_grey_with_a_profile(tmp_path, channels):
+    """Broken: the profile is dropped and the values stay, so that the whole photo looks lighter or darker."""
+    pixels = noise(channels)
+    grey = Image.fromarray(pixels if channels > 1 else pixels[..., 0])
+    grey.save(tmp_path / "a.png", icc_profile=b"a profile of grey")
+    photo = photos.read_photo(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"WEBP holds no grey and .* profile .*; use o\.png"):
+        photos.write_photo(tmp_path / "o.webp", photo, "")
+    assert not (tmp_path / "o.webp").exists()
+    for name in ("o.png", "o.jpg")[: 3 - channels]:
+        photos.write_photo(tmp_path / name, photo, "")
+        with Image.open(tmp_path / name) as out:
+            assert out.info["icc_profile"] == b"a profile of grey"
+
+
 def test_output_checks(tmp_path):
     """Broken: work is done before the output is found impossible, or a file of the user's is overwritten unasked."""
     photo = tmp_path / "photo.png"

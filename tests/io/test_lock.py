@@ -14,3 +14,16 @@ def test_one_at_a_time(tmp_path):
             raise AssertionError("locked twice")
     with locked(tmp_path, "training", "--workdir"):
         pass
+
+
+def test_a_lock_that_cannot_be_had(tmp_path):
+    """Broken: a folder in which there can be no lock is a traceback."""
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(UserError, match=r"cannot lock .*\.lock: .*; use another --out"), locked(tmp_path, "x", "--out"):
+        raise AssertionError("locked a folder")
+
+
+def test_errors_within_stay_what_they_are(tmp_path):
+    """Broken: a full disk while the lock is held is told as a lock that cannot be had."""
+    with pytest.raises(OSError, match="disk full"), locked(tmp_path, "x", "--out"):
+        raise OSError("disk full")

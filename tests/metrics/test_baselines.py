@@ -46,6 +46,12 @@ def test_nothing_under_the_hole_is_used(baseline, mask):
     np.testing.assert_array_equal(baseline(other, mask), baseline(REAL, mask))
 
 
+def test_opencv_is_no_extra(monkeypatch):
+    """Broken: where OpenCV fails, the advice is to install the extra `eval`, which does not bring it."""
+    monkeypatch.setattr(baselines, "need", lambda name: pytest.fail(f"{name} is taken for a part of the extra"))
+    assert len(baselines.telea(REAL, CENTER)) == len(baselines.navier_stokes(REAL, CENTER)) == len(REAL)
+
+
 def test_each_photo_has_its_own_mask(baseline):
     """Broken: photos of a batch are completed with one another's holes or contexts."""
     together = baseline(REAL, MIXED)

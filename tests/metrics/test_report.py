@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -187,10 +188,10 @@ def test_markdown_without_controls_and_attributes():
     """Broken: --no-controls, or a network without attributes, is a traceback."""
     plain = {name: x for name, x in RESULTS.items() if "/" not in name}
     text = report.to_markdown(
-        assembled(facts=FACTS | {"attributes": []}, results={"center": plain}, controls={}, skipped={})
+        assembled(facts=FACTS | {"attributes": []}, judges={}, results={"center": plain}, controls={}, skipped={})
     )
     assert "| **this network** |" in text
-    assert "Flips" not in text
+    assert "Edit success" not in text
 
 
 def test_pick():
@@ -229,7 +230,10 @@ def test_grid_rows():
 
 
 def test_grid_name():
-    """Broken: the path of a folder of masks is taken for that of a picture, or is too long for a file's name."""
+    """Broken: a grid's name is no file's, or too long for one; or two folders of masks write the same grid."""
     assert report.grid_name("lama-thick", "best") == "lama-thick-best.png"
-    assert report.grid_name("folder:/home/me/my masks", "best") == "folder-home-me-my-masks-best.png"
+    assert report.grid_name("folder:masks", "best") == "folder-masks-best.png"
+    assert re.fullmatch(r"folder-my-masks-[0-9a-f]{6}-best\.png", report.grid_name("folder:my masks", "best"))
     assert len(report.grid_name("folder:" + "x" * 500, "worst")) < 150
+    names = ["übung", "äbung", "-bung", "a b", "a-b", "a:b", "\udcff", *(c + "x" * 200 for c in "abc")]
+    assert len({report.grid_name(f"folder:{name}", "best") for name in names}) == len(names)
