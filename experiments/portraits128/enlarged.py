@@ -28,7 +28,7 @@ BATCH = 16
 def enlarged(completed: HostImages, photos: HostImages, masks: HostMasks) -> HostImages:
     """Small completions, enlarged (bicubic) to the photos' size, in the holes of the photos."""
     size = photos.shape[2], photos.shape[1]
-    large = np.stack([cv2.resize(image, size, interpolation=cv2.INTER_CUBIC) for image in completed])
+    large = np.stack([cv2().resize(image, size, interpolation=cv2().INTER_CUBIC) for image in completed])
     return np.where(masks > 0.5, large, photos)
 
 

@@ -8,10 +8,11 @@
 | `share` | of the network's square that is hole |
 | `attributes` | mean cross-entropy of the attributes that D reads from the completed square with the wanted ones |
 
-Fitted to LPIPS (VGG16, at the network's size) of the default weights' completions of 96 held-out photos under five sets
-of masks, by `experiments/alignment/score.py`; what it is worth, on other photos, stands beside it. Other weights have
-other constants: their scores rank their own completions. D's logit for "real" was tried and left out: on held-out
-photos it goes with LPIPS by no more than chance under most mask sets. So do the face's turn and its proportions.
+Fitted to LPIPS (VGG16, at the network's size) of the default weights' completions (those before the last 14,000 images)
+of 96 held-out photos under five sets of masks, by `experiments/alignment/score.py`; what it is worth, on other photos,
+stands beside it. Other weights have other constants: their scores rank their own completions. D's logit for "real" was
+tried and left out: on held-out photos it goes with LPIPS by no more than chance under most mask sets. So do the face's
+turn and its proportions.
 """
 
 import numpy as np
