@@ -45,5 +45,5 @@ def estimate(
         typer.echo("on this machine, timed; operations and bytes as XLA counts them, before fusion, of one device")
     else:
         typer.echo(f"on {device}, at {utilisation:.0%} of its roofline; of one device: operations as XLA counts them,")
-        typer.echo("bytes as the TPU compiler left of its count in published phases, compiling at least")
+        typer.echo("bytes as compilers left of its count in published phases, compiling at least")
     cost.table(stages, device, price, typer.echo)

@@ -51,12 +51,17 @@ class Stage:
 class Cost:
     """Of a step on one device: operations and bytes as XLA counts them, before fusion.
 
-    convolutions: how many are written in its programs.
+    of_masks: bytes of these that drawing the masks takes. convolutions: how many are written in its programs.
     """
 
     flops: float
     bytes: float
+    of_masks: float
     convolutions: int
+
+    def fused(self, platform: str, channels: int) -> float:
+        """Bytes that are left after fusion, see `compilers.fused`: of drawing masks next to none."""
+        return (self.bytes - self.of_masks) * compilers.fused(platform, channels)
 
 
 def stages(run: Run, device: str, utilisation: float) -> Iterator[Stage]:
@@ -87,7 +92,7 @@ def _stages(run: Run, device: str, count: int, utilisation: float) -> Iterator[S
             kind, g = DEVICES[parse_device(device)[0]], run.recipe.generator
             found = counted(run, phase, local)
             channels = layers.channels(phase.resolution_px, g.base, g.cap)
-            moved = found.bytes * compilers.fused(kind.platform, channels)
+            moved = found.fused(kind.platform, channels)
             with cpu.textbook():  # what accelerators run
                 needed = memory.step_bytes(run, phase, count, memory.lanes_of(kind.platform))
             to_compile = found.convolutions * compilers.SECONDS_PER_CONVOLUTION[kind.platform]
@@ -127,7 +132,14 @@ def counted(run: Run, phase: schedule.Phase, local: int, at_most: bool = False) 
             analysis = traced.lower().cost_analysis()
         total += share * np.array([analysis["flops"], analysis["bytes accessed"]])
         convolutions += memory.count(traced.jaxpr.jaxpr, "conv_general_dilated")
-    return Cost(float(total[0]), float(total[1]), convolutions)
+    return Cost(float(total[0]), float(total[1]), mask_bytes(recipe, local), convolutions)
+
+
+def mask_bytes(recipe: steps.Recipe, count: int) -> float:
+    """Bytes that XLA counts, before fusion, for drawing `count` masks at the final resolution."""
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
+    drawn = jax.jit(lambda keys: recipe.sampler(keys, recipe.mask_px)).lower(keys)
+    return float((drawn.cost_analysis() or {})["bytes accessed"])
 
 
 def ready(run: Run, phase: schedule.Phase) -> tuple[Programs, tuple[State, steps.Batch, steps.Clock, steps.Constants]]:

@@ -82,7 +82,8 @@ def test_hours_are_the_roofline(last, monkeypatch):
     (slow,) = cost.stages(last, "titan-xp", 0.25)
     assert (slow.binds, slow.hours) == ("memory", pytest.approx(steps * slow.bytes / (0.25 * 1e9)))
     whole = cost.counted(last, last.phases[-1], one.batch)
-    assert slow.bytes == pytest.approx(whole.bytes * compilers.fused("gpu", 4))
+    assert slow.bytes == pytest.approx((whole.bytes - whole.of_masks) * compilers.fused("gpu", 4))
+    assert 0 < whole.of_masks < 0.5 * whole.bytes
     assert slow.compile_s == pytest.approx(whole.convolutions * compilers.SECONDS_PER_CONVOLUTION["gpu"])
 
 
