@@ -7,6 +7,9 @@ from fec_jax.train.progress import Counts, Window
 from fec_jax.train.run import Run
 from fec_jax.types import UserError
 
+COMPARED = ("name", "size", "fingerprint")
+"""What must be the same of the data when a run resumes."""
+
 
 def facts(
     nimg: int, run: Run, source: Source, counts: Counts, window: Window, started_from: dict[str, Any] | None
@@ -23,7 +26,12 @@ def facts(
 
 
 def _of_data(run: Run, source: Source) -> dict[str, Any]:
-    data = {"name": source.name, "size": len(source), "fingerprint": source.fingerprint}
+    data = {
+        "name": source.name,
+        "license": source.license,
+        "size": len(source),
+        "fingerprint": source.fingerprint,
+    }
     return {"attribute_names": list(run.attribute_names), "data": data}
 
 
@@ -34,7 +42,7 @@ def check_data(saved: dict[str, Any], run: Run, source: Source) -> None:
     """
     now = _of_data(run, source)
     pairs = [("attribute_names", saved["attribute_names"], now["attribute_names"])]
-    pairs += [(name, saved["data"][name], value) for name, value in now["data"].items() if name in saved["data"]]
+    pairs += [(name, saved["data"][name], now["data"][name]) for name in COMPARED if name in saved["data"]]
     for name, was, value in pairs:
         if was != value:
             raise UserError(
