@@ -245,7 +245,7 @@ ERRORS = {
     "folders of one name": ({"masks": "folder:mine,folder:other/mine"}, "folder:mine twice"),
     "no masks": ({"masks": " , "}, "--masks is empty"),
     "no folder of masks": ({"masks": "folder:none"}, "folder of masks none does not exist"),
-    "no masks in the folder": ({"masks": "folder:empty"}, "has no *.png"),
+    "no masks in the folder": ({"masks": "folder:empty"}, "empty has no pictures"),
     "missing inception": ({"inception": "none.safetensors"}, "Inception weights none.safetensors do not exist"),
     "foreign inception": ({"inception": "w.safetensors"}, "Inception weights w.safetensors have format"),
     "a file for a folder": ({"out": "text.txt"}, "text.txt: it is a file"),
