@@ -130,7 +130,7 @@ def _check_folder(case: Case, folder: Path, code: int, found: dict[str, bytes]) 
     assert not crashed, f"an exception instead of a reason: {crashed}"
     missing = done - found.keys()
     assert not missing - case.before.keys(), f"called done, but not there: {missing}"
-    new = found.keys() - case.before.keys() - {"report.csv"}
+    new = found.keys() - case.before.keys() - {"report.csv", ".lock"}
     assert new <= done, f"outputs of photos that are not done: {new - done}"
     assert case.before.keys() <= found.keys(), "an earlier output is gone"
     for name in new:
