@@ -76,6 +76,9 @@ def get_config() -> ConfigDict:
     # Widths min(base // resolution, cap) [ours: unpublished].
     config.generator = ConfigDict({"base": 1024, "cap": 128, "latent": 128})
     config.generator.skip = "residual"  # [paper] "residual" with attributes, "concat" for plain inpainting
+    # [ours] Components of a linear model of 32 px faces, fitted to the training photos when a run begins: what it makes
+    # of the context is an input of G, and blended into its image. Needs growth "add". 0 [paper]: none.
+    config.generator.prior = 0
     config.discriminator = ConfigDict({"base": 1024, "cap": 128})
     config.dtype = "float32"  # of the computation; "bfloat16" on accelerators
     # From this resolution on, blocks are rematerialised: activations are recomputed in the backward pass. Less memory,

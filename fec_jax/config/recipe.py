@@ -8,7 +8,7 @@ from fec_jax.config.keys import Keys
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
 from fec_jax.masks.sampler import MaskSampler
-from fec_jax.nets import layers, vgg16
+from fec_jax.nets import layers, prior, vgg16
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
 from fec_jax.train import optimizers, steps
@@ -121,9 +121,20 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         latent=keys.whole("generator.latent", 1),
         skip=keys.one_of("generator.skip", get_args(Skip)),
         dtype=dtype,
+        prior=_prior(keys, final_px, growth),
         **width("generator"),
     )
     return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+
+
+def _prior(keys: Keys, final_px: int, growth: layers.Growth) -> int:
+    count = keys.whole("generator.prior", 0, prior.LARGEST)
+    if count and (growth != "add" or final_px < prior.PX):
+        raise UserError(
+            f"config.generator.prior is {count}: it needs config.growth = 'add' and a config.resolution_px of "
+            f"{prior.PX} or more; use 0 for none"
+        )
+    return count
 
 
 def _feat_share(keys: Keys) -> float:

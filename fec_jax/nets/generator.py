@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from fec_jax import images
 from fec_jax.nets import layers, ops
+from fec_jax.nets import prior as priors
 
 Skip = Literal["residual", "concat"]
 
@@ -70,6 +71,8 @@ class Generator(nn.Module):
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting. latent: size of z.
     skip: the paper's two variants, see `Merge`. growth: how new layers fade in, see `layers.Growth`. dtype: of the
     computation; parameters, alpha, `to_rgb` and result are float32. remat_min_px: see `layers.rematerialised`.
+    prior: components of the linear model, see `prior.Prior`; 0: none. From 32 px on its face is an input of the encoder
+    there, and the image of 32 px a blend of the model's and the network's, with learnt shares.
     """
 
     max_px: int
@@ -81,6 +84,7 @@ class Generator(nn.Module):
     growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
     remat_min_px: int = 0
+    prior: int = 0
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
@@ -99,6 +103,12 @@ class Generator(nn.Module):
         self.from_latent = nn.Dense(16 * width[4], kernel_init=layers.he_normal, dtype=self.dtype)
         self.decode_4 = layers.Conv(width[4], norm=True, dtype=self.dtype)
         self.merge_4 = Merge(width[4], self.skip, self.dtype)
+        if self.prior:
+            if self.growth != "add" or self.max_px < priors.PX:
+                raise ValueError(f"a prior needs the growth 'add' and {priors.PX} px or more")
+            self.prior_32 = priors.Prior(self.prior)
+            self.from_prior_32 = layers.from_rgb(width[priors.PX], self.dtype, zero_init=True)
+            self.share_32 = layers.Share()
 
     def __call__(
         self,
@@ -123,15 +133,18 @@ class Generator(nn.Module):
             self._create()
         alpha = jnp.asarray(alpha, jnp.float32)
         x = ops.with_channel(masked, mask).astype(self.dtype)
-        z, skips = self._encode(x, alpha, resolution_px)
-        return self._complete(z, skips, attrs, alpha, resolution_px)
+        likely = self.prior_32(masked, mask) if self.prior and resolution_px >= priors.PX else None
+        z, skips = self._encode(x, alpha, resolution_px, likely)
+        return self._complete(z, skips, likely, attrs, alpha, resolution_px)
 
-    def _encode(self, x, alpha, resolution_px):
+    def _encode(self, x, alpha, resolution_px, likely=None):
         """z and the skips of every resolution (paper: G_enc)."""
         skips = {}
         r = resolution_px
         features = self._in(x, r)
         while r > 4:
+            if likely is not None and r == priors.PX:
+                features += self.from_prior_32(likely)
             skips[r], down = self.encode[str(r)](features)
             share = alpha if r == resolution_px else 1.0
             if self.growth == "add":
@@ -145,7 +158,7 @@ class Generator(nn.Module):
         z = layers.leaky_relu(self.to_latent(skips[4].reshape(x.shape[0], -1)))
         return z, skips
 
-    def _complete(self, z, skips, attrs, alpha, resolution_px):
+    def _complete(self, z, skips, likely, attrs, alpha, resolution_px):
         """The image, from z joined with the attributes as -1 / 1 (paper: G_compl)."""
         signs = (2 * attrs - 1).astype(self.dtype)
         x = layers.leaky_relu(self.from_latent(jnp.concatenate([z, signs], axis=-1)))
@@ -157,6 +170,8 @@ class Generator(nn.Module):
             new, share = self.to_rgb[str(r)](x), alpha if r == resolution_px else 1.0
             if self.growth == "add":
                 rgb = images.plus(images.up2(rgb), new, share)
+                if likely is not None and r == priors.PX:
+                    rgb = images.plus(rgb, self.share_32(x) * (likely - rgb), share)
             else:
                 rgb = images.lerp(images.up2(rgb), new, share) if r == resolution_px else new
         return rgb
@@ -169,6 +184,10 @@ class Generator(nn.Module):
         for r in layers.resolutions(self.max_px):
             features = self._in(jnp.zeros((1, 2, 2, 4), self.dtype), r)
             self.to_rgb[str(r)](features)
+            if self.prior and r == priors.PX:
+                self.prior_32(jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r, 1)))
+                self.from_prior_32(jnp.zeros((1, 2, 2, 3), self.dtype))
+                self.share_32(features)
             if r > 4:
                 skip, down = self.encode[str(r)](features)
                 self.decode[str(r)](down, skip)

@@ -114,9 +114,9 @@ class ResidualBlock(nn.Module):
         return x + Norm(name="InstanceNorm_0")(y)
 
 
-def from_rgb(features: int, dtype: DTypeLike) -> Kernel:
-    """1 x 1 convolution from pixels to the width of a resolution."""
-    return Kernel(features, True, he_normal, ops.conv1x1, dtype, side=1)
+def from_rgb(features: int, dtype: DTypeLike, zero_init: bool = False) -> Kernel:
+    """1 x 1 convolution from pixels to the width of a resolution. `zero_init`: the kernel starts at 0."""
+    return Kernel(features, True, nn.initializers.zeros if zero_init else he_normal, ops.conv1x1, dtype, side=1)
 
 
 def to_rgb(zero_init: bool = False) -> Kernel:
@@ -127,11 +127,19 @@ def to_rgb(zero_init: bool = False) -> Kernel:
     return Kernel(3, True, nn.initializers.zeros if zero_init else unit_normal, ops.conv1x1, side=1)
 
 
+class Share(nn.Module):
+    """From features to one number per pixel, between 0 and 1; it starts at 1/2. In float32, as `to_rgb`."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w 1"]:
+        return jax.nn.sigmoid(Kernel(1, True, nn.initializers.zeros, ops.conv1x1, side=1, name="Conv_0")(x))
+
+
 def in_float32(path: tuple[str, ...]) -> bool:
     """Whether the kernel at this place of G's or D's tree is used in float32, whatever the networks' type.
 
-    Those are `to_rgb`, D's heads, and the kernels of `up2_conv3x3`, whose taps are added up.
+    Those are `to_rgb`, the prior and its share, D's heads, and the kernels of `up2_conv3x3`, whose taps are added up.
     """
     if path[0].startswith("decode_"):
         return path[1:] == ("Conv_0", "Conv_0", "kernel")
-    return path[0].startswith("to_rgb_") or path[0].endswith("_head")
+    return path[0].startswith(("to_rgb_", "prior_", "share_")) or path[0].endswith("_head")

@@ -12,7 +12,7 @@ import jax
 from fec_jax import schedule
 from fec_jax.data import pipeline
 from fec_jax.io.lock import locked
-from fec_jax.train import facts, hosts, parallel, starting, steps, writers
+from fec_jax.train import facts, hosts, parallel, prior, starting, steps, writers
 from fec_jax.train import state as states
 from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.programs import Live
@@ -104,7 +104,7 @@ class Trainer:
             self.checkpoints.set_aside_after(nimg)  # newer ones that could not be read
             log.info("resumed at %.3f kimg, %s", nimg / 1000, self.run.at(nimg).phase.name)
             return nimg
-        state = self.run.new_state(self.run.phases[0])
+        state = prior.fitted(self.run.new_state(self.run.phases[0]), self.run, self.start)
         if self.start:
             state = starting.begin(state, self.start)
             log.info("begins with the weights %s", self.start.name)

@@ -46,9 +46,14 @@ def check(run: Run, start: Start) -> None:
         )
     for what, now in (("generator", r.generator), ("discriminator", r.discriminator)):
         for key, value in {"growth": "blend", **getattr(meta, what)}.items():
-            if key not in ("base", "cap") and getattr(now, key) != value:
+            if key not in ("base", "cap", "prior") and getattr(now, key) != value:
                 name = key if key == "growth" else f"{what}.{key}"
                 raise UserError(f"{who} have {name} = {value!r}, this run has {getattr(now, key)!r}: set config.{name}")
+    count = meta.generator.get("prior", 0)
+    if count not in (0, r.generator.prior):  # one that they lack is fitted to the data
+        raise UserError(
+            f"{who} have generator.prior = {count}, this run has {r.generator.prior}: set config.generator.prior"
+        )
     first, last = run.phases[0].resolution_px, run.phases[-1].resolution_px
     if not first <= meta.resolution_px <= last:
         raise UserError(

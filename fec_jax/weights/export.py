@@ -116,10 +116,11 @@ def _weights(
     g, d = run.recipe.generator, run.recipe.discriminator
     data = {key: facts["data"][key] for key in ("name", "license")}
     start = facts.get("started_from") or {}
+    prior = {"prior": g.prior} if g.prior else {}  # without one, earlier versions read the file
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,
-        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth},
+        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth, **prior},
         discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
         data=data,
         training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": handed_out(run.config)},
