@@ -18,6 +18,7 @@ from configs.portraits64 import get_config as portraits64
 def get_config() -> ConfigDict:
     config = portraits64()
     config.resolution_px = 128
+    config.generator.prior = 400
     config.data.path = "data/faces128"
     config.schedule.px4 = row(0, 0.5, 1e-3, d_terms=0.2)
     config.schedule.px8 = row(0.5, 6, 1e-3, d_terms=0.2)

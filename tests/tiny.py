@@ -1,5 +1,6 @@
 """Tiny runs for tests: opened in this process, or trained by the real program in another one."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import tiny_config
 
 from fec_jax.config import build
 from fec_jax.train.run import Run
+from fec_jax.weights.format import Meta, Weights
 
 REPO = Path(__file__).parents[1]
 TIMINGS = {"images_per_s", "eta_phase_s", "eta_run_s", "memory_mib"}
@@ -30,6 +34,22 @@ def config(changes: Mapping[str, Any] | None = None, last_px: int = 16) -> Any:
 def run(changes: Mapping[str, Any] | None = None, last_px: int = 16) -> Run:
     """`config` as a run."""
     return build.build(config(changes, last_px))
+
+
+def weights_of(run: Run, px: int, **changes: Any) -> Weights:
+    """Random weights of a run's networks, as if it had reached `px`."""
+    rng = np.random.default_rng(px)
+    g, d = run.recipe.generator, run.recipe.discriminator
+    generator = {"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth}
+    generator |= {"prior": g.prior} if g.prior else {}
+    discriminator = {"base": d.base, "cap": d.cap, "growth": d.growth}
+    meta = Meta(run.attribute_names, px, generator, discriminator, splits=("old",), loss_networks=("alexnet",))
+    meta = dataclasses.replace(meta, **changes)
+
+    def random(shapes):
+        return jax.tree.map(lambda x: 0.1 * rng.normal(size=x.shape).astype(np.float32), shapes)
+
+    return Weights(random(meta.g_shapes()), random(meta.d_shapes()), meta)
 
 
 def program(

@@ -26,7 +26,7 @@ TINY = 1e-30
 
 
 class Prior(nn.Module):
-    """`count` components. Parameters: `mean` [3072], `basis` [count, 3072], `noise` [], in units of pixels in [-1, 1].
+    """`count` components. Parameters: `mean` [3072], `basis` [count, 3072], `noise` [1], in units of pixels in [-1, 1].
 
     None of them gets a gradient. All is computed in float32.
     """
@@ -34,13 +34,13 @@ class Prior(nn.Module):
     count: int
 
     @nn.compact
-    def __call__(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b {PX} {PX} 3"]:
+    def __call__(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 32 32 3"]:
         """The context, pooled, and its most probable continuation in the hole. r is a multiple of 32."""
         values = 3 * PX**2
         mean = self.param("mean", nn.initializers.zeros, (values,))
         basis = self.param("basis", nn.initializers.zeros, (self.count, values))
-        noise = self.param("noise", nn.initializers.ones, ())
-        mean, basis, noise = (lax.stop_gradient(x.astype(jnp.float32)) for x in (mean, basis, noise))
+        noise = self.param("noise", nn.initializers.ones, (1,))
+        mean, basis, noise = (lax.stop_gradient(jnp.asarray(x, jnp.float32)) for x in (mean, basis, noise))
         b = masked.shape[0]
         seen = images.pool_to(1 - mask.astype(jnp.float32), PX)
         known = images.pool_to(masked.astype(jnp.float32) * (1 - mask), PX) / jnp.maximum(seen, SMALLEST)

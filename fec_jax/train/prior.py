@@ -55,13 +55,13 @@ def fit(photos: HostImages, count: int) -> Params:
     tried = np.tile(np.arange(len(photos)) % 5 == 0, 2)
     factor = FACTORS[0]
     if len(photos) >= FEWEST_TO_TRY:
-        factor = _best_factor(*_components(rows[~tried], count), rows[tried])
-    mean, basis, variance = _components(rows, count)
+        factor = _best_factor(*components(rows[~tried], count), rows[tried])
+    mean, basis, variance = components(rows, count)
     noise = np.sqrt(variance * factor)
-    return {"mean": np.float32(mean), "basis": np.float32(basis / noise), "noise": np.float32(noise)}
+    return {"mean": np.float32(mean), "basis": np.float32(basis / noise), "noise": np.float32([noise])}
 
 
-def _components(rows: Rows, count: int) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "k d"], float]:
+def components(rows: Rows, count: int) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "k d"], float]:
     """Mean, components as long as their standard deviations, most important first, and the variance left over."""
     mean = rows.mean(axis=0, dtype=np.float64)
     known = rows - mean.astype(np.float32)

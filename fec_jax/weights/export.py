@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from fec_jax.config import build
+from fec_jax.nets import prior as priors
 from fec_jax.train import parallel
 from fec_jax.train import state as states
 from fec_jax.train.checkpoints import Checkpoints
@@ -116,7 +117,8 @@ def _weights(
     g, d = run.recipe.generator, run.recipe.discriminator
     data = {key: facts["data"][key] for key in ("name", "license")}
     start = facts.get("started_from") or {}
-    prior = {"prior": g.prior} if g.prior else {}  # without one, earlier versions read the file
+    # Earlier versions read files without a prior, of which smaller networks have none.
+    prior = {"prior": g.prior} if g.prior and resolution_px >= priors.PX else {}
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,

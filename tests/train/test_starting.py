@@ -14,26 +14,11 @@ from fec_jax.train.checkpoints import Checkpoints
 from fec_jax.train.viewer import Viewer
 from fec_jax.types import UserError
 from fec_jax.weights import export
-from fec_jax.weights.format import Meta, Weights, save_weights
+from fec_jax.weights.format import save_weights
 from fec_jax.weights.load import start_from
 from fec_jax.weights.shipped import SHIPPED
 
 NO_FIGURES = {"every.eval_kimg": 0.0, "every.grid_kimg": 0.0}
-
-
-def weights_of(run, px, **changes):
-    """Random weights of a run's networks, as if it had reached `px`."""
-    rng = np.random.default_rng(px)
-    g, d = run.recipe.generator, run.recipe.discriminator
-    generator = {"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth}
-    discriminator = {"base": d.base, "cap": d.cap, "growth": d.growth}
-    meta = Meta(run.attribute_names, px, generator, discriminator, splits=("old",), loss_networks=("alexnet",))
-    meta = dataclasses.replace(meta, **changes)
-
-    def random(shapes):
-        return jax.tree.map(lambda x: 0.1 * rng.normal(size=x.shape).astype(np.float32), shapes)
-
-    return Weights(random(meta.g_shapes()), random(meta.d_shapes()), meta)
 
 
 def flat(tree):
@@ -44,7 +29,7 @@ def flat(tree):
 @pytest.fixture
 def saved(tmp_path):
     """The file of weights that a tiny run of 8 px could have made, and the weights."""
-    weights = weights_of(tiny.run(last_px=8), 8)
+    weights = tiny.weights_of(tiny.run(last_px=8), 8)
     save_weights(tmp_path / "w.safetensors", weights)
     return tmp_path / "w.safetensors", weights
 
@@ -87,7 +72,7 @@ def test_a_new_run_takes_the_networks_over(saved):
 )
 def test_weights_that_do_not_fit(changes, px, cut, message):
     """Broken: other networks are taken over in part, or end in a traceback from inside one."""
-    weights = dataclasses.replace(weights_of(tiny.run(last_px=px), px), **cut)
+    weights = dataclasses.replace(tiny.weights_of(tiny.run(last_px=px), px), **cut)
     with pytest.raises(UserError, match=message) as caught:
         starting.check(tiny.run(changes, last_px=8), starting.Start(weights, "w.safetensors", ""))
     assert "\n" not in str(caught.value)
@@ -95,7 +80,7 @@ def test_weights_that_do_not_fit(changes, px, cut, message):
 
 def test_attributes_in_another_order():
     """Broken: a network that was told `Male` first is told `Smiling` first, and nobody is told."""
-    weights = weights_of(tiny.run({"attributes": ("Male", "Smiling")}, last_px=4), 4)
+    weights = tiny.weights_of(tiny.run({"attributes": ("Male", "Smiling")}, last_px=4), 4)
     with pytest.raises(UserError, match=r"in another order"):
         starting.check(
             tiny.run({"attributes": ("Smiling", "Male")}, last_px=4), starting.Start(weights, "w.safetensors", "")
@@ -156,10 +141,10 @@ def test_begun_with_weights_then_grown(saved, tmp_path, monkeypatch):
 def test_a_workdir_is_known_by_its_numbers(tmp_path, monkeypatch):
     """Broken: weights begun from a workdir do not say from which: other numbers have the same checksum, or equal ones
     do not."""
-    run, other = tiny.run(last_px=4), weights_of(tiny.run(last_px=8), 8)
+    run, other = tiny.run(last_px=4), tiny.weights_of(tiny.run(last_px=8), 8)
     (tmp_path / "run").mkdir()
     digests = []
-    for weights in (weights_of(run, 4), weights_of(run, 4, splits=("train",)), other):
+    for weights in (tiny.weights_of(run, 4), tiny.weights_of(run, 4, splits=("train",)), other):
         monkeypatch.setattr(export, "from_workdir", lambda path, w=weights: w)
         start = start_from(str(tmp_path / "run"))
         digests.append(start.sha256)
