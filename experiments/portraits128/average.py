@@ -2,8 +2,9 @@
 
 python experiments/portraits128/average.py EARLIER LATER SHARE OUT
 
-OUT, in float16, has (1 - SHARE) x EARLIER's generator + SHARE x LATER's; its discriminator is LATER's, and so is
-all that it says of itself but the losses' networks and the splits seen, which are of both.
+OUT, in float16, has (1 - SHARE) x EARLIER's generator + SHARE x LATER's; layers that EARLIER lacks are LATER's. Its
+discriminator is LATER's, and so is all that it says of itself but the losses' networks and the splits seen, which are
+of both.
 """
 
 import argparse
@@ -17,7 +18,10 @@ from fec_jax.weights.format import Weights, load_weights, save_weights
 
 def average(earlier: Weights, later: Weights, share: float) -> Weights:
     """`later`, with (1 - share) x the generator of `earlier` + share x its own."""
-    mean = jax.tree.map(lambda x, y: (1 - share) * x + share * y, earlier.g_params, later.g_params)
+    mean = {
+        name: jax.tree.map(lambda x, y: (1 - share) * x + share * y, earlier.g_params.get(name, layer), layer)
+        for name, layer in later.g_params.items()
+    }
     training = {
         **later.meta.training,
         "generator_averaged": {"with_kimg": earlier.meta.training["kimg"], "share": share},

@@ -24,6 +24,10 @@ def test_only_the_generator_is_averaged():
     assert mean.g_params["a"]["kernel"].dtype == np.float32
     assert mean.d_params is later.d_params
     assert mean.meta.training == {"kimg": 2.0, "generator_averaged": {"with_kimg": 1.0, "share": 0.75}}
+    new = {"kernel": np.full(3, 5, np.float32)}
+    grown = average(earlier, dataclasses.replace(later, g_params={**later.g_params, "new": new}), 0.75).g_params
+    np.testing.assert_array_equal(grown["new"]["kernel"], new["kernel"])
+    np.testing.assert_array_equal(grown["a"]["kernel"], mean.g_params["a"]["kernel"])
 
 
 def test_what_another_run_learnt_is_added():
