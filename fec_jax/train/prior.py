@@ -58,7 +58,7 @@ def fit(photos: HostImages, count: int) -> Params:
         factor = _best_factor(*components(rows[~tried], count), rows[tried])
     mean, basis, variance = components(rows, count)
     noise = np.sqrt(variance * factor)
-    return {"mean": np.float32(mean), "basis": np.float32(basis / noise), "noise": np.float32([noise])}
+    return {"mean": np.float32(mean), "basis": np.float32(basis / noise), "noise": np.array([noise], np.float32)}
 
 
 def components(rows: Rows, count: int) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "k d"], float]:

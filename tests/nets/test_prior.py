@@ -1,6 +1,7 @@
 """The linear model of faces: what it says of a hole, and how the generator uses it."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,11 @@ G = Generator(max_px=64, base=64, cap=4, num_attrs=2, latent=8, growth="add", pr
 PLAIN = G.clone(prior=0)
 RNG = np.random.default_rng(3)
 BASIS = (RNG.normal(size=(COUNT, 3 * prior.PX**2)) * np.geomspace(30, 0.3, COUNT)[:, None]).astype(np.float32)
-MODEL = {"mean": RNG.normal(size=BASIS.shape[1]).astype(np.float32), "basis": BASIS, "noise": np.float32([0.1])}
+MODEL = {
+    "mean": RNG.normal(size=BASIS.shape[1]).astype(np.float32),
+    "basis": BASIS,
+    "noise": np.array([0.1], np.float32),
+}
 
 
 def inputs_at(px):
@@ -92,7 +97,8 @@ def test_training_leaves_the_model_as_it_was_fitted():
     """Broken: the model drifts, and its solution is none of a linear model any more."""
 
     def loss(tree):
-        return jnp.square(G.apply({"params": tree}, *inputs_at(32), 1.0, resolution_px=32)).mean()
+        image: Any = G.apply({"params": tree}, *inputs_at(32), 1.0, resolution_px=32)
+        return jnp.square(image).mean()
 
     grads = jax.jit(jax.grad(loss))(params())
     assert not any(x.any() for x in jax.tree.leaves(grads["prior_32"]))

@@ -1,5 +1,7 @@
 """Fitting the generator's linear model, and which runs do."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tiny
@@ -17,7 +19,7 @@ VALUES = 3 * PX**2
 
 
 def config(count=6, **changes):
-    found = tiny_config.get_config()
+    found: Any = tiny_config.get_config()
     found.resolution_px = 32
     found.schedule.px32 = row(0, 0.04, 1e-3)
     found.batch.px32 = 8
