@@ -35,7 +35,11 @@ class Prior(nn.Module):
 
     @nn.compact
     def __call__(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 32 32 3"]:
-        """The context, pooled, and its most probable continuation in the hole. r is a multiple of 32."""
+        """The context, pooled, and its most probable continuation in the hole. r is a multiple of 32.
+
+        `masked` is 0 in the hole, and grey pixels of `mask` dim it (`masks.holes.cut`): the mean of what is seen is
+        its mean over that of the mask's rest.
+        """
         values = 3 * PX**2
         mean = self.param("mean", nn.initializers.zeros, (values,))
         basis = self.param("basis", nn.initializers.zeros, (self.count, values))
@@ -43,7 +47,7 @@ class Prior(nn.Module):
         mean, basis, noise = (lax.stop_gradient(jnp.asarray(x, jnp.float32)) for x in (mean, basis, noise))
         b = masked.shape[0]
         seen = images.pool_to(1 - mask.astype(jnp.float32), PX)
-        known = images.pool_to(masked.astype(jnp.float32) * (1 - mask), PX) / jnp.maximum(seen, SMALLEST)
+        known = images.pool_to(masked.astype(jnp.float32), PX) / jnp.maximum(seen, SMALLEST)
         known, seen = known.reshape(b, values), jnp.broadcast_to(seen, (b, PX, PX, 3)).reshape(b, values)
         guess = mean + noise * _dot(solve(basis, seen, (known - mean) / noise), basis)
         return (seen * known + (1 - seen) * guess).reshape(b, PX, PX, 3)
