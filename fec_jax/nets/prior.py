@@ -19,7 +19,7 @@ PX = 32
 LARGEST = 1000
 """Most components."""
 ITERATIONS = 20
-"""Of conjugate gradients; by then the pixels are within 0.01 of the solution, of a range of 2."""
+"""Of conjugate gradients; by then pixels, of a range of 2, are 0.01 (RMS) off the solution or less."""
 SMALLEST = 1e-3
 """Of a pixel that is less visible than that, nothing is known."""
 TINY = 1e-30
