@@ -6,11 +6,9 @@ import logging
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Float64
 
-from fec_jax import images
 from fec_jax.data.source import load_to_fit
-from fec_jax.masks import holes
+from fec_jax.metrics.baselines import PcaRegression
 from fec_jax.nets.prior import PX
 from fec_jax.train.run import Run
 from fec_jax.train.starting import Start
@@ -20,14 +18,10 @@ from fec_jax.types import HostImages, Params
 log = logging.getLogger(__name__)
 
 NAME = f"prior_{PX}"
-FACTORS = tuple(2**i for i in range(9))
-"""Among these the noise is chosen, in multiples of the variance that the components leave over."""
-FEWEST_TO_TRY = 10
-"""With fewer photos there is nothing to choose it by, and it is the smallest."""
-LEAST = 1e-4
-"""Least variance of the noise, about that of a grey level, and of a component, as a share of the largest."""
-
-Rows = Float32[np.ndarray, "n d"]
+LEAST = 1.0
+"""Least variance of the noise, in grey levels: with less, conjugate gradients would need more iterations."""
+HALF_RANGE = 127.5
+"""Grey levels per unit of a pixel in [-1, 1]."""
 
 
 def fitted(state: State, run: Run, start: Start | None) -> State:
@@ -45,45 +39,13 @@ def fitted(state: State, run: Run, start: Start | None) -> State:
 
 
 def fit(photos: HostImages, count: int) -> Params:
-    """The parameters of `nets.prior.Prior` from photos of 32 px; they count mirrored too.
+    """The parameters of `nets.prior.Prior` from photos of 32 px: PCA regression's, in other units.
 
-    With fewer photos than components the last ones are 0. The noise is more than what the components leave over: a new
-    face leaves over more, and not independently in every pixel. How much more is tried out on every fifth photo, its
-    centre square the hole, with the components of the others.
+    With fewer photos than components the last ones are 0.
     """
-    rows = np.asarray(images.to_float(np.concatenate([photos, photos[:, :, ::-1]]))).reshape(2 * len(photos), -1)
-    tried = np.tile(np.arange(len(photos)) % 5 == 0, 2)
-    factor = FACTORS[0]
-    if len(photos) >= FEWEST_TO_TRY:
-        factor = _best_factor(*components(rows[~tried], count), rows[tried])
-    mean, basis, variance = components(rows, count)
-    noise = np.sqrt(variance * factor)
-    return {"mean": np.float32(mean), "basis": np.float32(basis / noise), "noise": np.array([noise], np.float32)}
-
-
-def components(rows: Rows, count: int) -> tuple[Float64[np.ndarray, " d"], Float64[np.ndarray, "k d"], float]:
-    """Mean, components as long as their standard deviations, most important first, and the variance left over."""
-    mean = rows.mean(axis=0, dtype=np.float64)
-    known = rows - mean.astype(np.float32)
-    fewer = len(rows) < len(mean)  # then products of photos have the same eigenvalues as those of pixels
-    values, vectors = np.linalg.eigh((known @ known.T if fewer else known.T @ known).astype(np.float64) / len(rows))
-    values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
-    left_over = (np.square(known, dtype=np.float64).sum() / len(rows) - values.sum()) / len(mean)
-    values = np.where(values > LEAST * values[0], values, 0)
-    basis = np.zeros((count, len(mean)))
-    basis[: len(values)] = vectors.T @ known / np.sqrt(len(rows)) if fewer else (vectors * np.sqrt(values)).T
-    basis[: len(values)][values == 0] = 0
-    return mean, basis, max(left_over, LEAST)
-
-
-def _best_factor(mean: Float64[np.ndarray, " d"], basis: Float64[np.ndarray, "k d"], variance: float, new: Rows) -> int:
-    """The factor of the noise, of `FACTORS`, that completes the centre square of `new` best."""
-    hole = np.repeat(np.asarray(holes.center(PX))[..., 0].ravel() > 0.5, 3)
-    known, inside, outside = new - mean, basis[:, hole], basis[:, ~hole]
-    gram, seen = outside @ outside.T, known[:, ~hole] @ outside.T
-
-    def error(factor: int) -> float:
-        scores = np.linalg.solve(gram + variance * factor * np.eye(len(basis)), seen.T).T
-        return float(np.square(scores @ inside - known[:, hole]).sum())
-
-    return min(FACTORS, key=error)
+    pca = PcaRegression.fit(photos, count)
+    noise = max(pca.noise, LEAST)
+    basis = np.zeros((count, pca.mean.size), np.float32)
+    basis[: len(pca.components)] = (pca.components.T * np.sqrt(pca.variances / noise)).T.reshape(-1, pca.mean.size)
+    mean = pca.mean.ravel() / HALF_RANGE - 1
+    return {"mean": np.float32(mean), "basis": basis, "noise": np.array([np.sqrt(noise) / HALF_RANGE], np.float32)}

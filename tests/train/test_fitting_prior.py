@@ -46,22 +46,6 @@ def mirrored(photos):
     return (np.concatenate([photos, photos[:, :, ::-1]]) / 127.5 - 1).reshape(2 * len(photos), -1)
 
 
-@pytest.mark.parametrize("count", [40, 200])
-def test_the_components_are_the_principal_ones(count):
-    """Fewer rows than columns, and more: computed in two ways. Broken: wrong components, lengths or order."""
-    rng = np.random.default_rng(count)
-    rows = (rng.normal(size=(count, 5)) @ rng.normal(size=(5, 60)) + 0.1 * rng.normal(size=(count, 60)) + 3).astype(
-        "f4"
-    )
-    mean, basis, left_over = prior.components(rows, 8)
-    np.testing.assert_allclose(mean, rows.mean(axis=0), atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(basis, axis=1), spread(rows)[:8], rtol=2e-3)
-    for component in basis:  # their variance along the component is its length's square
-        length = np.linalg.norm(component)
-        np.testing.assert_allclose(((rows - mean) @ component / length).std(), length, rtol=2e-3)
-    np.testing.assert_allclose(left_over, np.square(spread(rows)[8:]).sum() / 60, rtol=1e-2)
-
-
 def test_the_model_is_of_photos_and_of_photos_mirrored():
     """Broken: units other than [-1, 1], or a model that prefers a side."""
     photos = faces(60, 3, 4.0)
