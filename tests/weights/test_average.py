@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.portraits128.add import add
 from experiments.portraits128.average import average
+from experiments.portraits128.widen import widen
 from fec_jax.types import UserError
 from fec_jax.weights.format import Meta, Weights
+from fec_jax.weights.load import predictor
 
 
 def test_only_the_generator_is_averaged():
@@ -51,3 +54,26 @@ def test_what_another_run_learnt_is_added():
         add(weights(5, 7), weights(1, 2), weights(3, 6, larger=True), 0.5)
     with pytest.raises(UserError, match="WEIGHTS lack layers of BEGINNING"):
         add(weights(5, 7), weights(1, 2, larger=True), weights(3, 6, larger=True), 0.5)
+
+
+@pytest.mark.parametrize("growth", ["add", "blend"])
+def test_a_wider_generator_is_the_same_function(growth):
+    """Broken: new channels are heard before they have learnt anything, old ones lie elsewhere, or none is new."""
+    settings = {"base": 64, "cap": 3, "latent": 5, "skip": "residual", "growth": growth}
+    settings |= {"prior": 4} if growth == "add" else {}
+    meta, rng = Meta(("Smiling", "Male"), 32, settings, {"base": 64, "cap": 3}), np.random.default_rng(0)
+    g = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32) / 2, meta.g_shapes())
+    weights = Weights(g, None, meta)
+    wide = widen(weights, 192, 7)
+    assert jax.tree.map(np.shape, wide.g_params) == jax.tree.map(np.shape, wide.meta.g_shapes())
+    assert wide.g_params["decode_16"]["Conv_0"]["Conv_0"]["kernel"].shape == (3, 3, 7, 7)
+    photo, attrs = rng.uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32), np.eye(2, dtype=np.float32)
+    mask = np.zeros((2, 32, 32, 1), np.float32)
+    mask[:, 8:20, 8:] = 1
+    images = [
+        np.asarray(predictor(w)(*map(jax.numpy.asarray, (photo * (1 - mask), mask, attrs)))) for w in (weights, wide)
+    ]
+    np.testing.assert_allclose(images[1], images[0], atol=1e-3 * np.abs(images[0]).max())
+    assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(wide.g_params) if x.ndim == 4)
+    with pytest.raises(ValueError, match="give a larger BASE or CAP"):
+        widen(wide, 64, 3)
