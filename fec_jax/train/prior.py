@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 NAME = f"prior_{PX}"
 LEAST = 1.0
-"""Least variance of the noise, in grey levels: with less, conjugate gradients would need more iterations."""
+"""Least variance of the noise: that of one grey level."""
 HALF_RANGE = 127.5
 """Grey levels per unit of a pixel in [-1, 1]."""
 

@@ -54,6 +54,10 @@ def test_the_model_is_of_photos_and_of_photos_mirrored():
     np.testing.assert_allclose(
         np.linalg.norm(found["basis"] * found["noise"], axis=1), spread(mirrored(photos))[:8], rtol=2e-3
     )
+    known = mirrored(photos) - found["mean"]
+    for component in found["basis"] * found["noise"]:  # their variance along the component is its length's square
+        length = np.linalg.norm(component)
+        np.testing.assert_allclose((known @ component / length).std(), length, rtol=2e-3)
     mean = found["mean"].reshape(PX, PX, 3)
     np.testing.assert_allclose(mean, mean[:, ::-1], atol=1e-5)
 
