@@ -58,6 +58,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         lambdas=Lambdas(**{f.name: keys.number(f"loss.{f.name}") for f in dataclasses.fields(Lambdas)}),
         g_adam=adam("g_adam"),
         d_adam=adam("d_adam"),
+        g_optimizer=keys.one_of("g_optimizer", ("adam", "muon")),
         d_lr_factor=keys.number("d_lr_factor"),
         d_attr=keys.number("loss.d_attr"),
         ema=_ema(keys),

@@ -6,11 +6,13 @@ One array is one update, one average, one norm and one all-reduce, however many 
 import dataclasses
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.flatten_util
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
@@ -87,6 +89,15 @@ class Layout:
         pieces = np.split(np.array(vector), np.cumsum(self._sizes)[:-1])
         return jax.tree.map(np.ascontiguousarray, self._shaped(pieces))
 
+    def with_kernels(self, new: Callable[..., Float[Array, "h w i o"]], vector: Vector, *others: Vector) -> Vector:
+        """The vector, every convolution's kernel k of it replaced by `new(k, ...)`; ...: that of each other vector."""
+        pieces = zip(*(lax.split(v, self._sizes) for v in (vector, *others)), strict=True)
+        replaced = [
+            self._turned(new(*(self._kernel(i, p) for p in same))).ravel() if len(self.shapes[i]) == 4 else same[0]
+            for i, same in zip(self._order, pieces, strict=True)
+        ]
+        return jnp.concatenate(replaced)
+
     @property
     def _order(self) -> list[int]:
         """The arrays' numbers in the tree, in the vector's order."""
@@ -102,14 +113,14 @@ class Layout:
     def _turned(self, kernel: Any) -> Any:
         return kernel.transpose(3, 0, 1, 2) if kernel.ndim == 4 and self.kernels == "ohwi" else kernel
 
+    def _kernel(self, i: int, piece: Any) -> Any:
+        h, w, c, d = self.shapes[i]
+        return piece.reshape(d, h, w, c).transpose(1, 2, 3, 0) if self.kernels == "ohwi" else piece.reshape(h, w, c, d)
+
     def _shaped(self, pieces: Any) -> Params:
         leaves: list[Any] = [None] * len(self.shapes)
         for i, piece in zip(self._order, pieces, strict=True):
-            shape = self.shapes[i]
-            if len(shape) == 4 and self.kernels == "ohwi":
-                leaves[i] = piece.reshape(shape[3], *shape[:3]).transpose(1, 2, 3, 0)
-            else:
-                leaves[i] = piece.reshape(shape)
+            leaves[i] = self._kernel(i, piece) if len(self.shapes[i]) == 4 else piece.reshape(self.shapes[i])
         return jax.tree.unflatten(self.structure, leaves)
 
 

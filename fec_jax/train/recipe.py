@@ -27,6 +27,8 @@ class Recipe:
     lambdas: Lambdas = Lambdas()
     g_adam: optimizers.Adam = optimizers.Adam()
     d_adam: optimizers.Adam = optimizers.Adam()
+    g_optimizer: Literal["adam", "muon"] = "adam"
+    """muon: of G's convolutions, with `g_adam.b1` as its momentum; the rest of G is Adam's."""
     d_lr_factor: float = 1.0
     """D's learning rate, in units of G's."""
     d_attr: float = 1.0

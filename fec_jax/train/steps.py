@@ -63,7 +63,7 @@ def train_step(
         recipe, resolution_px, d_state.d_params, ex, fake, stream, clock, constants, number
     )
     g_grads, raw, squares = flat.average((pull_back(grad_fake)[0], raw, squares), axis)
-    g_state = g_step(recipe, d_state, g_grads, clock, local * lax.axis_size(axis))
+    g_state = g_step(recipe, resolution_px, d_state, g_grads, clock, local * lax.axis_size(axis))
 
     g_loss, g_norm = total(raw, recipe.lambdas, recipe.d_terms), jnp.linalg.norm(g_grads)
     numbers = jnp.stack([g_loss, g_norm, d_metrics["d_loss"], d_metrics["d_attr"], d_metrics["d_grad_norm"]])
@@ -119,16 +119,15 @@ def d_step(
     metrics["r1"] = jnp.zeros(())
     if penalty is not None:
         grads, metrics["r1"] = grads + penalty.grads, penalty.r1
-    params, opt = optimizers.update(
-        recipe.d_adam.transform(), state.d_params, state.d_opt, grads, clock.lr * recipe.d_lr_factor
-    )
+    params, opt = optimizers.update(recipe.d_adam, state.d_params, state.d_opt, grads, clock.lr * recipe.d_lr_factor)
     metrics["d_grad_norm"] = jnp.linalg.norm(grads)
     return dataclasses.replace(state, d_params=params, d_opt=opt, history=remembered), metrics
 
 
-def g_step(recipe: Recipe, state: State, grads: Vector, clock: Clock, batch: int) -> State:
+def g_step(recipe: Recipe, resolution_px: int, state: State, grads: Vector, clock: Clock, batch: int) -> State:
     """Updates G, its average and the clock."""
-    params, opt = optimizers.update(recipe.g_adam.transform(), state.g_params, state.g_opt, grads, clock.lr)
+    muon_of = networks(recipe, resolution_px)[0].layout if recipe.g_optimizer == "muon" else None
+    params, opt = optimizers.update(recipe.g_adam, state.g_params, state.g_opt, grads, clock.lr, muon_of)
     nimg = state.nimg + batch
     average = recipe.ema.update(state.g_ema, params, nimg.astype(jnp.float32), batch)
     return dataclasses.replace(state, nimg=nimg, g_params=params, g_opt=opt, g_ema=average)

@@ -175,6 +175,7 @@ def test_values_arrive_where_they_belong():
                 "generator.cap": 40,
                 "discriminator.cap": 24,
                 "g_adam.b1": 0.1,
+                "g_optimizer": "muon",
                 "d_adam.b1": 0.2,
                 "d_augment.shift": 0.05,
                 "d_augment.noise": 0.07,
@@ -207,7 +208,7 @@ def test_values_arrive_where_they_belong():
     assert r.feat_pooled == 0.65
     assert (r.keep_probability, r.history_share, r.rec_alpha, r.adversarial) == (0.31, 0.37, 0.66, "minimax")
     assert (r.generator.skip, r.generator.cap, r.discriminator.cap) == ("concat", 40, 24)
-    assert (r.g_adam.b1, r.d_adam.b1, r.ema.halflife_kimg) == (0.1, 0.2, 3.0)
+    assert (r.g_adam.b1, r.d_adam.b1, r.g_optimizer, r.ema.halflife_kimg) == (0.1, 0.2, "muon", 3.0)
     assert (r.d_augment.shift, r.d_augment.mirror, r.augment.mirror) == (0.05, False, False)
     assert (r.d_augment.noise, r.r1_attr, r.feat_sees, r.feat_share) == (0.07, 0.6, "completed", 0.2)
     assert (r.flip_shift, r.most_flips, r.d_attr, r.d_augment.clean) == (1.75, 3, 0.08, 0.45)

@@ -3,10 +3,17 @@
 Adam moves a parameter if and only if its gradient is not 0, so "G moves" is a sharp question.
 """
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from smallest_step import HALFLIFE_KIMG, LAMBDAS, TERMS, B, only, start, step
+from smallest_step import ATTRS, HALFLIFE_KIMG, LAMBDAS, RECIPE, TERMS, B, only, start, step
+
+from fec_jax.nets.generator import Generator
+from fec_jax.train import steps
+from fec_jax.train.state import networks
 
 
 def moved(before, after):
@@ -80,6 +87,29 @@ def test_the_same_step_twice_is_the_same():
     """Broken: something is random that no seed governs, and no run can be repeated or resumed."""
     one, other = step(start()), step(start())
     jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_muon_moves_gs_convolutions():
+    """Broken: `g_optimizer` is a dead knob, or what is not a convolution of features is Muon's too."""
+    generator = Generator(max_px=4, base=64, cap=16, num_attrs=ATTRS, latent=4)
+    after = {}
+    for optimizer in ("adam", "muon"):
+        recipe = dataclasses.replace(RECIPE, generator=generator, g_optimizer=optimizer)
+        layout = networks(recipe, 4)[0].layout
+        vector = jnp.zeros(layout.size)
+        opt = recipe.g_adam.transform().init(vector)
+        state = dataclasses.replace(start(), nimg=jnp.int32(0), g_params=vector, g_ema=vector, g_opt=opt)
+        clock = steps.Clock(alpha=1.0, lr=jnp.float32(0.1), stream=0, seed=None)
+        grads = jnp.asarray(np.random.default_rng(0).normal(size=layout.size), jnp.float32)
+        after[optimizer] = layout.named(steps.g_step(recipe, 4, state, grads, clock, B).g_params)
+    convolutions = {name for name, shape in shapes(after["adam"]).items() if len(shape) == 4 and min(shape[2:]) == 16}
+    assert moved(after["adam"], after["muon"]) == convolutions
+    assert len(convolutions) == 5
+
+
+def shapes(tree):
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
 
 
 def test_shares_and_total():
