@@ -28,6 +28,10 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
     if not names:
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
         keys.idle("loss.flip_shift_of", (), "data without attributes")
+    if not keys.number("loss.r1_gamma"):
+        keys.idle("loss.r1_attr", 0.0, "config.loss.r1_gamma = 0")
+    if not keys.number("d_augment.noise"):
+        keys.idle("d_augment.clean", 0.0, "config.d_augment.noise = 0")
     sides = keys.number("mask.min_side", 0, 1), keys.number("mask.max_side", 0, 1)
     if not 0 < sides[0] <= sides[1]:
         raise UserError(f"config.mask.min_side and max_side are {sides}: they must be above 0 and in this order")

@@ -70,6 +70,14 @@ MISTAKES = [
     ({"loss.feat_px": 24, "loss.feat_pooled": 0.5}, "config.loss.feat_px is 24: images of"),
     ({"schedule.px8.lpips": 2.0}, "config.schedule.px8.lpips is 2: below 16 px"),
     ({"schedule.px8.fade_kimg": float("inf")}, "config.schedule.px8.fade_kimg is inf"),
+    (
+        {"loss.r1_gamma": 0.0, "loss.r1_attr": 0.5},
+        "config.loss.r1_attr is 0.5, but it has no effect with config.loss.r1",
+    ),
+    (
+        {"d_augment.noise": 0.0, "d_augment.clean": 0.5},
+        "config.d_augment.clean is 0.5, but it has no effect with config.d_augment.noise = 0",
+    ),
     ({"g_optimizer": "Muon"}, "config.g_optimizer is 'Muon': it must be one of adam, muon"),
     ({"g_adam.eps": 0.0}, "config.g_adam.eps is 0.0: it must be at least 1e-12"),
     ({"d_adam.b2": 1.0}, "config.d_adam.b2 is 1.0"),
