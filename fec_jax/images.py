@@ -6,6 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, UInt8
 
+HALF_RANGE = 127.5
+"""Grey levels per unit of a pixel in [-1, 1]."""
+
 
 def pool2(x: Float[Array, "b h w c"]) -> Float[Array, "b h/2 w/2 c"]:
     """Average of every 2 x 2 block: half the height and width. Both must be even."""
@@ -40,12 +43,12 @@ def plus(old: Float[Array, "..."], new: Float[Array, "..."], alpha: Float[Array,
 
 def to_float(x: UInt8[Array, "*s"] | UInt8[np.ndarray, "*s"]) -> Float[Array, "*s"]:
     """uint8 0..255 to float32 [-1, 1]."""
-    return jnp.asarray(x, jnp.float32) / 127.5 - 1.0
+    return jnp.asarray(x, jnp.float32) / HALF_RANGE - 1.0
 
 
 def to_uint8(x: Float[Array, "*s"]) -> UInt8[Array, "*s"]:
     """float [-1, 1] to uint8 0..255, rounded to nearest; values outside are clipped. Inverse of `to_float`."""
-    return jnp.clip(jnp.round((x.astype(jnp.float32) + 1.0) * 127.5), 0, 255).astype(jnp.uint8)
+    return jnp.clip(jnp.round((x.astype(jnp.float32) + 1.0) * HALF_RANGE), 0, 255).astype(jnp.uint8)
 
 
 def grid(rows: Num[np.ndarray, "r c h w 3"], gap_px: int = 2) -> UInt8[np.ndarray, "H W 3"]:

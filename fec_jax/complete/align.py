@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from PIL import Image
 
 from fec_jax.complete.opencv import cv2
+from fec_jax.images import HALF_RANGE
 
 SHARP_PX = 1024
 """The network's image is enlarged to this, or four times its size, by bicubic interpolation, and further linearly."""
@@ -126,7 +127,7 @@ def network_input(
     if fine != size_px:
         image, unknown = (cv2().resize(x, (size_px, size_px), interpolation=cv2().INTER_AREA) for x in (image, unknown))
     mask = unknown[..., None] > 1 - KNOWN
-    masked = np.where(mask, 0, image / np.maximum(1 - unknown, KNOWN)[..., None] / 127.5 - 1)
+    masked = np.where(mask, 0, image / np.maximum(1 - unknown, KNOWN)[..., None] / HALF_RANGE - 1)
     return masked.astype(np.float32), mask.astype(np.float32)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, UInt8
 from fec_jax.complete import centred, seam
 from fec_jax.complete.align import Square, box_of, network_input, to_photo, whole
 from fec_jax.complete.place import NO_CONTEXT, Place
+from fec_jax.images import HALF_RANGE
 from fec_jax.types import UserError
 
 
@@ -132,7 +133,7 @@ def finish(task: Task, answer: Answer) -> Result:
 
 def _in_photo(image: Float32[np.ndarray, "r r 3"], square: Square, rows: slice, columns: slice) -> np.ndarray:
     """The network's image in these rows and columns of the photo, in grey levels, not rounded. Float32 [h, w, 3]."""
-    return (to_photo(image, square, rows, columns) + 1) * 127.5
+    return (to_photo(image, square, rows, columns) + 1) * HALF_RANGE
 
 
 def _to_uint8(levels: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:

@@ -134,10 +134,10 @@ class Generator(nn.Module):
         alpha = jnp.asarray(alpha, jnp.float32)
         x = ops.with_channel(masked, mask).astype(self.dtype)
         likely = self.prior_32(masked, mask) if self.prior and resolution_px >= priors.PX else None
-        z, skips = self._encode(x, alpha, resolution_px, likely)
+        z, skips = self._encode(x, likely, alpha, resolution_px)
         return self._complete(z, skips, likely, attrs, alpha, resolution_px)
 
-    def _encode(self, x, alpha, resolution_px, likely=None):
+    def _encode(self, x, likely, alpha, resolution_px):
         """z and the skips of every resolution (paper: G_enc)."""
         skips = {}
         r = resolution_px

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from fec_jax.data.source import Source, load_to_fit
+from fec_jax.images import HALF_RANGE
 
 DIRECTION_PX = 64
 """Largest side of the directions: an attribute's effect on the average face has no finer detail."""
@@ -20,5 +21,5 @@ def directions(source: Source) -> Float32[np.ndarray, "n px px 3"]:
     known = labels - labels.mean(axis=0)
     weights = np.linalg.solve(known.T @ known + DOUBT * np.eye(known.shape[1]), known.T)
     pixels = photos.reshape(len(photos), -1).astype(np.float32)
-    found = ((weights / 127.5).astype(np.float32) @ pixels).reshape(-1, *photos.shape[1:])
+    found = ((weights / HALF_RANGE).astype(np.float32) @ pixels).reshape(-1, *photos.shape[1:])
     return (found + found[:, :, ::-1]) / 2

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fec_jax.data.source import load_to_fit
+from fec_jax.images import HALF_RANGE
 from fec_jax.metrics.baselines import PcaRegression
 from fec_jax.nets.prior import PX
 from fec_jax.train.run import Run
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 NAME = f"prior_{PX}"
 LEAST = 1.0
 """Least variance of the noise: that of one grey level."""
-HALF_RANGE = 127.5
-"""Grey levels per unit of a pixel in [-1, 1]."""
 
 
 def fitted(state: State, run: Run, start: Start | None) -> State:

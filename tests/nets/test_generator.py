@@ -172,7 +172,7 @@ def test_the_latent_knows_the_level_of_the_photo():
     x = jnp.concatenate([masked, mask], axis=-1)
 
     def z(x):
-        return net.apply({"params": params}, x, jnp.float32(1.0), 8, method="_encode")[0]
+        return net.apply({"params": params}, x, None, jnp.float32(1.0), 8, method="_encode")[0]
 
     dark, bright, shade = z(x), z(x.at[..., :3].add(0.5)), z(x.at[..., :3].mul(0.5))
     scale = float(jnp.abs(dark).mean())
