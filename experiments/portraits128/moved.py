@@ -3,7 +3,8 @@
 python experiments/portraits128/moved.py portraits128 --data data/faces128
 
 Photos are moved by `--share` of the side in four directions, in whole pixels, and scaled about the centre by as much
-down and up; the border is repeated. Prints a Markdown table: means over the photos of the split.
+down and up; the border is repeated. Prints a Markdown table: means over the photos of the split. *Moved back*: the
+moved photo and its hole moved back before they are completed, as if the move were known.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from fec_jax.complete.opencv import cv2
 from fec_jax.data.source import open_source
 from fec_jax.masks import sets as mask_sets
 from fec_jax.metrics import perceptual, pixel, subjects
-from fec_jax.types import HostImages
+from fec_jax.types import HostImages, HostMasks
 from fec_jax.weights.load import predictor, weights_from
 
 BATCH = 16
@@ -32,6 +33,13 @@ def placed(photos: HostImages, right_px: float, down_px: float, times: float = 1
     )
     how = {"flags": cv2().INTER_LINEAR, "borderMode": cv2().BORDER_REPLICATE}
     return np.stack([cv2().warpAffine(photo, matrix, (w, h), **how) for photo in photos])
+
+
+def shifted(maps: HostImages | HostMasks, right_px: int, down_px: int) -> np.ndarray:
+    """Maps moved by whole pixels, the border repeated."""
+    h, w = maps.shape[1:3]
+    rows = np.clip(np.arange(h) - down_px, 0, h - 1)
+    return maps[:, rows][:, :, np.clip(np.arange(w) - right_px, 0, w - 1)]
 
 
 def main() -> None:
@@ -56,12 +64,24 @@ def main() -> None:
         "smaller": (0, 0, 1 - args.share),
         "larger": (0, 0, 1 + args.share),
     }
-    print("| photo | PSNR, dB | LPIPS (VGG16) |\n|---|---|---|")
+    print("| photo | PSNR, dB | LPIPS (VGG16) | moved back: PSNR, dB | LPIPS (VGG16) |\n|---|---|---|---|---|")
     for name, case in cases.items():
         moved = placed(photos, *case)
-        done = complete(moved, masks, attrs)
-        psnr, lpips = pixel.host_psnr(done, moved, masks).mean(), perceptual.lpips(moved, done, BATCH).mean()
-        print(f"| {name} | {psnr:.2f} | {lpips:.4f} |", flush=True)
+        cells = [name, *figures(complete(moved, masks, attrs), moved, masks)]
+        if case[2] == 1.0:
+            right_px, down_px = case[:2]
+            back = (shifted(maps, -right_px, -down_px) for maps in (moved, masks))
+            done = shifted(complete(*back, attrs), right_px, down_px)
+            cells += figures(np.where(masks > 0, done, moved), moved, masks)
+        else:
+            cells += ["-", "-"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def figures(done: HostImages, photos: HostImages, masks: HostMasks) -> list[str]:
+    """Means over the photos, as cells of the table."""
+    psnr, lpips = pixel.host_psnr(done, photos, masks).mean(), perceptual.lpips(photos, done, BATCH).mean()
+    return [f"{psnr:.2f}", f"{lpips:.4f}"]
 
 
 if __name__ == "__main__":
