@@ -119,7 +119,7 @@ def get_config() -> ConfigDict:
     # Adam [ours]. Without momentum (Karras et al. 2018) G learned much slower here: most of its gradient is regression.
     config.g_adam = ConfigDict({"b1": 0.9, "b2": 0.99, "eps": 1e-8})
     config.d_adam = ConfigDict({"b1": 0.5, "b2": 0.99, "eps": 1e-8})
-    # [ours] "muon": of G's convolutions, with g_adam.b1 as momentum; fewer images for the same loss (portraits128).
+    # [ours] "muon": of G's convolutions, with g_adam.b1 as momentum (experiments/portraits128).
     config.g_optimizer = "adam"
     config.d_lr_factor = 1.0  # D's learning rate, in units of G's
     # [ours; Karras et al. 2020] Without `init_from`, at most 5 % of the images seen so far.

@@ -25,21 +25,14 @@ from fec_jax.weights.load import predictor, weights_from
 BATCH = 16
 
 
-def placed(photos: HostImages, right_px: float, down_px: float, times: float = 1.0) -> HostImages:
-    """Photos scaled about their centre, then moved."""
+def placed(photos: HostImages | HostMasks, right_px: float, down_px: float, times: float = 1.0) -> np.ndarray:
+    """Photos or masks scaled about their centre, then moved."""
     h, w = photos.shape[1:3]
     matrix = np.array(
         [[times, 0, (1 - times) * (w - 1) / 2 + right_px], [0, times, (1 - times) * (h - 1) / 2 + down_px]]
     )
     how = {"flags": cv2().INTER_LINEAR, "borderMode": cv2().BORDER_REPLICATE}
-    return np.stack([cv2().warpAffine(photo, matrix, (w, h), **how) for photo in photos])
-
-
-def shifted(maps: HostImages | HostMasks, right_px: int, down_px: int) -> np.ndarray:
-    """Maps moved by whole pixels, the border repeated."""
-    h, w = maps.shape[1:3]
-    rows = np.clip(np.arange(h) - down_px, 0, h - 1)
-    return maps[:, rows][:, :, np.clip(np.arange(w) - right_px, 0, w - 1)]
+    return np.stack([cv2().warpAffine(photo, matrix, (w, h), **how) for photo in photos]).reshape(photos.shape)
 
 
 def main() -> None:
@@ -70,8 +63,8 @@ def main() -> None:
         cells = [name, *figures(complete(moved, masks, attrs), moved, masks)]
         if case[2] == 1.0:
             right_px, down_px = case[:2]
-            back = (shifted(maps, -right_px, -down_px) for maps in (moved, masks))
-            done = shifted(complete(*back, attrs), right_px, down_px)
+            back = (placed(maps, -right_px, -down_px) for maps in (moved, masks))
+            done = placed(complete(*back, attrs), right_px, down_px)
             cells += figures(np.where(masks > 0, done, moved), moved, masks)
         else:
             cells += ["-", "-"]

@@ -56,7 +56,6 @@ def test_muon_moves_kernels_in_all_directions_alike(kernels):
     for muon_of in (None, layout):
         vector = jnp.asarray(layout.vector(params))
         opt = adam.transform().init(vector)
-        before = vector
         for grads in steps:
             before = vector
             vector, opt = update(adam, before, opt, jnp.asarray(layout.vector(grads)), jnp.float32(lr), muon_of)

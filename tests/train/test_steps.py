@@ -22,10 +22,13 @@ def moved(before, after):
     return {jax.tree_util.keystr(path, simple=True, separator="/") for (path, a), (_, b) in pairs if (a != b).any()}
 
 
+def shapes(tree):
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+
+
 def names(tree):
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree_util.tree_leaves_with_path(tree)
-    }
+    return set(shapes(tree))
 
 
 def of_8_px(name):
@@ -105,11 +108,6 @@ def test_muon_moves_gs_convolutions():
     convolutions = {name for name, shape in shapes(after["adam"]).items() if len(shape) == 4 and min(shape[2:]) == 16}
     assert moved(after["adam"], after["muon"]) == convolutions
     assert len(convolutions) == 5
-
-
-def shapes(tree):
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
 
 
 def test_shares_and_total():
