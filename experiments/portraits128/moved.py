@@ -63,8 +63,8 @@ def main() -> None:
         cells = [name, *figures(complete(moved, masks, attrs), moved, masks)]
         if case[2] == 1.0:
             right_px, down_px = case[:2]
-            back = (placed(maps, -right_px, -down_px) for maps in (moved, masks))
-            done = placed(complete(*back, attrs), right_px, down_px)
+            moved_back, hole_back = (placed(maps, -right_px, -down_px) for maps in (moved, masks))
+            done = placed(complete(moved_back, hole_back, attrs), right_px, down_px)
             cells += figures(np.where(masks > 0, done, moved), moved, masks)
         else:
             cells += ["-", "-"]
