@@ -3,6 +3,7 @@
 from typing import Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -72,7 +73,8 @@ class Generator(nn.Module):
     skip: the paper's two variants, see `Merge`. growth: how new layers fade in, see `layers.Growth`. dtype: of the
     computation; parameters, alpha, `to_rgb` and result are float32. remat_min_px: see `layers.rematerialised`.
     prior: components of the linear model, see `prior.Prior`; 0: none. From 32 px on its face is an input of the encoder
-    there, and the image of 32 px a blend of the model's and the network's, with learnt shares.
+    there, and the image of 32 px a blend of the model's and the network's, with learnt shares; larger images are moved
+    by as much as this blend moves that of 32 px.
     """
 
     max_px: int
@@ -164,6 +166,7 @@ class Generator(nn.Module):
         x = layers.leaky_relu(self.from_latent(jnp.concatenate([z, signs], axis=-1)))
         x = self.merge_4(self.decode_4(x.reshape(z.shape[0], 4, 4, -1)), skips[4])
         rgb, r = self.to_rgb["4"](x), 4
+        drift = None  # from the network's own small image to its blend with the prior's
         while r < resolution_px:
             r *= 2
             x = self.decode[str(r)](x, skips[r])
@@ -171,10 +174,13 @@ class Generator(nn.Module):
             if self.growth == "add":
                 rgb = images.plus(images.up2(rgb), new, share)
                 if likely is not None and r == priors.PX:
-                    rgb = images.plus(rgb, self.share_32(x) * (likely - rgb), share)
+                    drift = share * self.share_32(x) * (likely - rgb)
             else:
                 rgb = images.lerp(images.up2(rgb), new, share) if r == resolution_px else new
-        return rgb
+        if drift is None:
+            return rgb
+        # Smoothly: blocks would show as a grid where the photo is plain.
+        return rgb + jax.image.resize(drift, rgb.shape, "cubic")
 
     def _in(self, x, resolution_px):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))

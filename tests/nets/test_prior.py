@@ -95,6 +95,23 @@ def test_a_new_one_is_half_of_the_small_image():
     np.testing.assert_allclose(output(G, 32, tree=made), half, atol=1e-4)
 
 
+def test_larger_images_are_moved_smoothly():
+    """Broken: the blend at 32 px is enlarged in blocks, which show in plain parts of the photo; or it ends there."""
+    made = {**G.init(jax.random.key(0), *inputs_at(4), 1.0, resolution_px=4)["params"], "prior_32": MODEL}
+    plain = {name: x for name, x in made.items() if "prior" not in name and name != "share_32"}
+    masked = jnp.linspace(-1, 1, 64)[None, None, :, None] * jnp.ones((1, 64, 1, 3))
+    given = masked, jnp.zeros((1, 64, 64, 1)), jnp.zeros((1, 2)), 1.0
+    with_it, without = (
+        np.asarray(net.apply({"params": tree}, *given, resolution_px=64)) for net, tree in ((G, made), (PLAIN, plain))
+    )
+    moved = with_it - without
+    expected = images.pool_to(masked, 32) - images.pool_to(jnp.asarray(without), 32)
+    assert np.abs(images.pool_to(jnp.asarray(moved), 32) - expected / 2).mean() < 0.05 * np.abs(expected).mean()
+    steps = np.abs(np.diff(moved[0, 8:56, 8:56, 0], axis=1)).mean(axis=0)
+    within, between = steps[::2].mean(), steps[1::2].mean()
+    assert within == pytest.approx(between, rel=0.2)
+
+
 def test_training_leaves_the_model_as_it_was_fitted():
     """Broken: the model drifts, and its solution is none of a linear model any more."""
 
