@@ -79,6 +79,9 @@ def get_config() -> ConfigDict:
     # [ours] Components of a linear model of 32 px faces, fitted to the training photos when a run begins: what it makes
     # of the context is an input of G, and blended into its image. Needs growth "add". 0 [paper]: none.
     config.generator.prior = 0
+    # [ours] G learns where the face lies, of photos moved on purpose, and first moves it to its usual place, by whole
+    # pixels and at most 3/64 of the side; from 64 px on. False [paper]: the alignment is taken as it is.
+    config.generator.offset = False
     config.discriminator = ConfigDict({"base": 1024, "cap": 128})
     config.dtype = "float32"  # of the computation; "bfloat16" on accelerators
     # From this resolution on, blocks are rematerialised: activations are recomputed in the backward pass. Less memory,

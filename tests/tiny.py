@@ -41,7 +41,7 @@ def weights_of(run: Run, px: int, **changes: Any) -> Weights:
     rng = np.random.default_rng(px)
     g, d = run.recipe.generator, run.recipe.discriminator
     generator = {"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth}
-    generator |= {"prior": g.prior} if g.prior else {}
+    generator |= {name: getattr(g, name) for name in ("prior", "offset") if getattr(g, name)}
     discriminator = {"base": d.base, "cap": d.cap, "growth": d.growth}
     meta = Meta(run.attribute_names, px, generator, discriminator, splits=("old",), loss_networks=("alexnet",))
     meta = dataclasses.replace(meta, **changes)

@@ -8,7 +8,7 @@ from fec_jax.config.keys import Keys
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
 from fec_jax.masks.sampler import MaskSampler
-from fec_jax.nets import layers, prior, vgg16
+from fec_jax.nets import layers, offset, prior, vgg16
 from fec_jax.nets.discriminator import Discriminator
 from fec_jax.nets.generator import Generator, Skip
 from fec_jax.train import optimizers, steps
@@ -127,6 +127,7 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         skip=keys.one_of("generator.skip", get_args(Skip)),
         dtype=dtype,
         prior=_prior(keys, final_px, growth),
+        offset=_offset(keys, final_px),
         **width("generator"),
     )
     return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
@@ -140,6 +141,15 @@ def _prior(keys: Keys, final_px: int, growth: layers.Growth) -> int:
             f"{prior.PX} or more; use 0 for none"
         )
     return count
+
+
+def _offset(keys: Keys, final_px: int) -> bool:
+    wanted = keys.get("generator.offset", bool)
+    if wanted and final_px < offset.FROM_PX:
+        raise UserError(
+            f"config.generator.offset is True: it needs a config.resolution_px of {offset.FROM_PX} or more; use False"
+        )
+    return wanted
 
 
 def _feat_share(keys: Keys) -> float:

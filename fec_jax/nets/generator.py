@@ -5,11 +5,13 @@ from typing import Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from fec_jax import images
 from fec_jax.nets import layers, ops
+from fec_jax.nets import offset as offsets
 from fec_jax.nets import prior as priors
 
 Skip = Literal["residual", "concat"]
@@ -75,6 +77,7 @@ class Generator(nn.Module):
     prior: components of the linear model, see `prior.Prior`; 0: none. From 32 px on its face is an input of the encoder
     there, and the image of 32 px a blend of the model's and the network's, with learnt shares; larger images are moved
     by as much as this blend moves that of 32 px.
+    offset: from 64 px on the face is found first and moved to its usual place, see `offset.Offset`.
     """
 
     max_px: int
@@ -87,6 +90,7 @@ class Generator(nn.Module):
     dtype: DTypeLike = "float32"
     remat_min_px: int = 0
     prior: int = 0
+    offset: bool = False
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
@@ -111,6 +115,10 @@ class Generator(nn.Module):
             self.prior_32 = priors.Prior(self.prior)
             self.from_prior_32 = layers.from_rgb(width[priors.PX], self.dtype, zero_init=True)
             self.share_32 = layers.Share()
+        if self.offset:
+            if self.max_px < offsets.FROM_PX:
+                raise ValueError(f"an offset needs {offsets.FROM_PX} px or more")
+            self.offset_64 = offsets.Offset()
 
     def __call__(
         self,
@@ -134,6 +142,18 @@ class Generator(nn.Module):
         if self.is_initializing():
             self._create()
         alpha = jnp.asarray(alpha, jnp.float32)
+        if not self.offset or resolution_px < offsets.FROM_PX:
+            return self._image(masked, mask, attrs, alpha, resolution_px)
+        by_px = lax.stop_gradient(offsets.whole_px(self.offset_of(masked, mask), mask))
+        there = (offsets.moved(x, by_px) for x in (masked, mask))
+        image = offsets.moved(self._image(*there, attrs, alpha, resolution_px), -by_px)
+        return jnp.where(offsets.stays(by_px, resolution_px) > 0, image, masked)
+
+    def offset_of(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 2"]:
+        """Where the face lies beside its usual place, as `Offset` finds it."""
+        return self.offset_64(masked, mask)
+
+    def _image(self, masked, mask, attrs, alpha, resolution_px):
         x = ops.with_channel(masked, mask).astype(self.dtype)
         likely = self.prior_32(masked, mask) if self.prior and resolution_px >= priors.PX else None
         z, skips = self._encode(x, likely, alpha, resolution_px)
@@ -194,6 +214,8 @@ class Generator(nn.Module):
                 self.prior_32(jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r, 1)))
                 self.from_prior_32(jnp.zeros((1, 2, 2, 3), self.dtype))
                 self.share_32(features)
+            if self.offset and r == offsets.FROM_PX:
+                self.offset_64(jnp.zeros((1, r, r, 3)), jnp.zeros((1, r, r, 1)))
             if r > 4:
                 skip, down = self.encode[str(r)](features)
                 self.decode[str(r)](down, skip)

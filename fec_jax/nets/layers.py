@@ -138,8 +138,9 @@ class Share(nn.Module):
 def in_float32(path: tuple[str, ...]) -> bool:
     """Whether the kernel at this place of G's or D's tree is used in float32, whatever the networks' type.
 
-    Those are `to_rgb`, the prior and its share, D's heads, and the kernels of `up2_conv3x3`, whose taps are added up.
+    Those are `to_rgb`, the prior and its share, the offset's, D's heads, and the kernels of `up2_conv3x3`, whose taps
+    are added up.
     """
     if path[0].startswith("decode_"):
         return path[1:] == ("Conv_0", "Conv_0", "kernel")
-    return path[0].startswith(("to_rgb_", "prior_", "share_")) or path[0].endswith("_head")
+    return path[0].startswith(("to_rgb_", "prior_", "share_", "offset_")) or path[0].endswith("_head")

@@ -35,22 +35,29 @@ class Prior(nn.Module):
 
     @nn.compact
     def __call__(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 32 32 3"]:
-        """The context, pooled, and its most probable continuation in the hole. r is a multiple of 32.
-
-        `masked` is 0 in the hole, and grey pixels of `mask` dim it (`masks.holes.cut`): the mean of what is seen is
-        its mean over that of the mask's rest.
-        """
+        """The context, pooled, and its most probable continuation in the hole. r is a multiple of 32."""
         values = 3 * PX**2
         mean = self.param("mean", nn.initializers.zeros, (values,))
         basis = self.param("basis", nn.initializers.zeros, (self.count, values))
         noise = self.param("noise", nn.initializers.ones, (1,))
         mean, basis, noise = (lax.stop_gradient(jnp.asarray(x, jnp.float32)) for x in (mean, basis, noise))
         b = masked.shape[0]
-        seen = images.pool_to(1 - mask.astype(jnp.float32), PX)
-        known = images.pool_to(masked.astype(jnp.float32), PX) / jnp.maximum(seen, SMALLEST)
+        known, seen = context(masked, mask, PX)
         known, seen = known.reshape(b, values), jnp.broadcast_to(seen, (b, PX, PX, 3)).reshape(b, values)
         guess = mean + noise * _dot(solve(basis, seen, (known - mean) / noise), basis)
         return (seen * known + (1 - seen) * guess).reshape(b, PX, PX, 3)
+
+
+def context(
+    masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"], size_px: int
+) -> tuple[Float[Array, "b {size_px} {size_px} 3"], Float[Array, "b {size_px} {size_px} 1"]]:
+    """What is seen of each pixel of the photo pooled to `size_px`, a divisor of r, and how much of it, in [0, 1].
+
+    `masked` is 0 in the hole, and grey pixels of `mask` dim it (`masks.holes.cut`): the mean of what is seen is its
+    mean over that of the mask's rest. Where nothing is seen it is 0.
+    """
+    seen = images.pool_to(1 - mask.astype(jnp.float32), size_px)
+    return images.pool_to(masked.astype(jnp.float32), size_px) / jnp.maximum(seen, SMALLEST), seen
 
 
 def solve(basis: Float[Array, "k n"], seen: Float[Array, "b n"], values: Float[Array, "b n"]) -> Float[Array, "b k"]:

@@ -32,6 +32,7 @@ class Purpose(enum.IntEnum):
     G_AUGMENT = 6
     R1 = 7
     FEATURE_WINDOW = 9
+    OFFSET = 10
 
 
 @flax.struct.dataclass

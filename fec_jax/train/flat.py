@@ -133,8 +133,14 @@ class Network:
     resolution_px: int
 
     def __call__(self, vector: Vector, *inputs: Any) -> Any:
-        params = self.layout.tree(vector, self.module.dtype)
-        return self.module.apply({"params": params}, *inputs, resolution_px=self.resolution_px)
+        return self.module.apply(self._variables(vector), *inputs, resolution_px=self.resolution_px)
+
+    def method(self, name: str, vector: Vector, *inputs: Any) -> Any:
+        """What this method of the module gives instead, whatever the resolution."""
+        return self.module.apply(self._variables(vector), *inputs, method=name)
+
+    def _variables(self, vector: Vector) -> dict[str, Params]:
+        return {"params": self.layout.tree(vector, self.module.dtype)}
 
 
 def average(tree: Any, axis: str) -> Any:

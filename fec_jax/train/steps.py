@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
-from fec_jax.train import examples, flat, history, optimizers
+from fec_jax.nets import offset
+from fec_jax.train import examples, flat, history, offsets, optimizers
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.flat import Vector
 from fec_jax.train.generator_losses import g_losses, shares, shown_to_d
@@ -62,7 +63,10 @@ def train_step(
     grad_fake, raw, squares = g_losses(
         recipe, resolution_px, d_state.d_params, ex, fake, stream, clock, constants, number
     )
-    g_grads, raw, squares = flat.average((pull_back(grad_fake)[0], raw, squares), axis)
+    grads = pull_back(grad_fake)[0]
+    if recipe.generator.offset and resolution_px >= offset.FROM_PX:
+        grads += offset_grads(g, state.g_params, ex, examples.keys(clock.seed, Purpose.OFFSET, stream))
+    g_grads, raw, squares = flat.average((grads, raw, squares), axis)
     g_state = g_step(recipe, resolution_px, d_state, g_grads, clock, local * lax.axis_size(axis))
 
     g_loss, g_norm = total(raw, recipe.lambdas, recipe.d_terms), jnp.linalg.norm(g_grads)
@@ -74,6 +78,15 @@ def train_step(
     share = shares(squares)
     metrics = Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, sound=sound, **d_metrics)
     return new, metrics
+
+
+def offset_grads(g: flat.Network, params: Vector, ex: Examples, keys: Key[Array, " b"]) -> Vector:
+    """The gradient of the loss of G's `Offset`, which gets no other, and which nothing else gets."""
+
+    def mean(params: Vector) -> Float[Array, ""]:
+        return offsets.loss(lambda *context: g.method("offset_of", params, *context), ex, keys).mean()
+
+    return jax.grad(mean)(params)
 
 
 def if_finite(finite: Bool[Array, ""], new: State, old: State) -> State:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from fec_jax.config import build
+from fec_jax.nets import offset
 from fec_jax.nets import prior as priors
 from fec_jax.train import parallel
 from fec_jax.train import state as states
@@ -117,12 +118,13 @@ def _weights(
     g, d = run.recipe.generator, run.recipe.discriminator
     data = {key: facts["data"][key] for key in ("name", "license")}
     start = facts.get("started_from") or {}
-    # Earlier versions read files without a prior, of which smaller networks have none.
-    prior = {"prior": g.prior} if g.prior and resolution_px >= priors.PX else {}
+    # Earlier versions read files without these, of which smaller networks have none.
+    more = {"prior": g.prior} if g.prior and resolution_px >= priors.PX else {}
+    more |= {"offset": True} if g.offset and resolution_px >= offset.FROM_PX else {}
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,
-        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth, **prior},
+        generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth, **more},
         discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
         data=data,
         training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": handed_out(run.config)},
