@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
     config = portraits64()
     config.resolution_px = 128
     config.generator.prior = 400
+    config.generator.offset = True
     config.data.path = "data/faces128"
     config.schedule.px4 = row(0, 0.5, 1e-3, d_terms=0.2)
     config.schedule.px8 = row(0.5, 6, 1e-3, d_terms=0.2)
@@ -28,12 +29,15 @@ def get_config() -> ConfigDict:
     # adversarial and attribute loss 5 to 12 % each. A larger game costs LPIPS and PSNR (experiments/game).
     config.schedule.px64 = row(1, 78, 1e-3, 5e-5, d_terms=1.4, lpips=45.0, adv=0.8, noise=0.5)
     # With `adv` 1.4, `d_terms` 1.5 texture under the wide hole was half of the photos' at 128 px.
-    config.schedule.px128 = row(1, 44, 5e-4, 2e-5, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
+    config.schedule.px128 = row(1, 44, 1e-3, 2e-5, d_terms=2.0, lpips=24.0, adv=4.0, noise=0.5)
     config.batch.px128 = 16
-    config.generator.update({"base": 2048, "cap": 96})
+    # With two thirds and half of these the completions of training photos were no better than those of new ones.
+    config.generator.update({"base": 3072, "cap": 192})
+    # With Adam as many images gave G's losses 3 % less in 3,500 images.
+    config.g_optimizer = "muon"
     config.discriminator.update({"base": 1536, "cap": 96})
-    # LPIPS is slow on a CPU: only a quarter of the batch, and at 128 px a window of half the side and the pooled image.
-    config.loss.update({"feat_share": 0.25, "feat_px": 64, "feat_pooled": 1.0})
+    # LPIPS is slow on a CPU: only half of the batch, and at 128 px a window of half the side and the pooled image.
+    config.loss.update({"feat_share": 0.5, "feat_px": 64, "feat_pooled": 1.0})
     # Beside LPIPS, half of these left colours to chance: the hole's outline showed as a step of tint.
     config.loss.update({"rec": 80.0, "bdy": 400.0, "rim": 1 / 32})
     config.loss.update({"r1_gamma": 2e-5, "r1_attr": 1.0, "r1_every": 16})
@@ -42,12 +46,12 @@ def get_config() -> ConfigDict:
     config.d_lr_factor = 2.0
     config.history.share = 0.25
     config.keep_probability = 0.65
-    more = {"No_Beard": 3.5, "Gray_Hair": 7.0, "Young": 4.0, "Male": 4.0, "Bald": 4.0}
+    more = {"No_Beard": 5.0, "Gray_Hair": 8.5, "Young": 4.0, "Male": 4.5, "Bald": 4.0}
     config.loss.flip_shift_of = tuple((dict(config.loss.flip_shift_of) | more).items())
     # A user's hole is a brush stroke or a box anywhere.
-    config.mask.update({"center_share": 0.3, "wide_share": 0.25, "stroke_share": 0.17, "box_share": 0.1})
+    config.mask.update({"center_share": 0.35, "wide_share": 0.3, "stroke_share": 0.13, "box_share": 0.08})
     # Alignment is never perfect.
-    config.augment.update({"color": 0.15, "shift": 0.015, "scale": 0.02})
+    config.augment.update({"color": 0.15, "shift": 0.01, "scale": 0.015})
     # Noise on everything left D blind to texture; on half of its images it still keeps G from faint patterns.
     config.d_augment.update({"color": 0.1, "shift": 0.1, "noise": 0.2, "clean": 0.5})
     config.ema.halflife_kimg = 4.0

