@@ -7,9 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from smallest_step import ATTRS, RECIPE, clock_at, only
 
+from fec_jax import schedule, xla_options
+from fec_jax.losses.total import Lambdas
 from fec_jax.nets import offset
 from fec_jax.train import examples, offsets, steps
+from fec_jax.train import state as states
 from fec_jax.train.examples import Purpose
 from fec_jax.train.state import init_params, networks
 from fec_jax.types import UserError
@@ -52,6 +56,40 @@ def test_it_is_all_that_the_loss_trains():
     grads = g.layout.named(jax.jit(lambda v: steps.offset_grads(g, v, dots(2), KEYS[:2]))(jnp.float32(vector)))
     touched = {name for name, part in grads.items() if any(np.abs(x).max() > 0 for x in jax.tree.leaves(part))}
     assert touched == {"offset_64"}
+
+
+def test_a_step_trains_it():
+    """Broken: the loss is not a part of the step."""
+    networks_at_64 = {
+        name: getattr(RECIPE, name).clone(max_px=64, base=64, **more)
+        for name, more in (("generator", {"offset": True}), ("discriminator", {}))
+    }
+    recipe = dataclasses.replace(RECIPE, **networks_at_64, mask_px=64, lambdas=Lambdas(**only()), history_share=0.0)
+    phase = schedule.phases([schedule.Row(64, 0, 1, 2, 1e-3, 1e-3)])[0]
+    state = states.create(0, *networks_at_64.values(), recipe.g_adam, recipe.d_adam, phase, 1)
+    rng = np.random.default_rng(0)
+    state = dataclasses.replace(
+        state, g_params=jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), state.g_params)
+    )
+    packing = states.Packing(recipe, 64)
+    photos = jnp.asarray(rng.integers(0, 256, (2, 64, 64, 3), np.uint8))
+    batch = steps.Batch(photos, jnp.zeros((2, ATTRS), jnp.uint8))
+
+    def step(vectors):
+        return steps.train_step(recipe, 64, "data", vectors, batch, clock_at(), steps.Constants({}))[0]
+
+    vectors, later = packing.packed(state)
+    stepped = jax.jit(
+        lambda x: jax.tree.map(lambda y: y[0], jax.vmap(lambda _: step(x), axis_name="data")(jnp.zeros(1))),
+        compiler_options=xla_options.unoptimised(),
+    )(vectors)
+    after = packing.named(jax.device_get(stepped), later).g_params
+    moved = {
+        name
+        for name, part in state.g_params.items()
+        if any((x != y).any() for x, y in zip(*map(jax.tree.leaves, (part, after[name])), strict=True))
+    }
+    assert moved == {"offset_64"}
 
 
 def test_small_images_are_refused():
