@@ -20,6 +20,8 @@ FROM_PX = 64
 """Smallest images that are moved: of smaller ones the offset is less than a pixel."""
 LARGEST = 3 / 64
 """Of the side: no photo is moved by more."""
+LEAST = 3 / 256
+"""Of the side: a smaller offset is borne. What is found of an aligned photo is mostly error."""
 RING = 2
 """Pixels of its image, of `PX`, at every side that it does not look at: what comes in from outside would tell."""
 WIDTHS, HIDDEN = (32, 64, 96, 64), 128
@@ -57,8 +59,12 @@ def moved(x: Float[Array, "b r r c"], by_px: Float[Array, "b 2"]) -> Float[Array
 
 
 def whole_px(offset: Float[Array, "b 2"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 2"]:
-    """By how many pixels to move the photo of this offset, right and down: 0 where part of its hole would leave it."""
-    by_px = -jnp.round(jnp.clip(offset, -LARGEST, LARGEST) * mask.shape[1])
+    """By how many pixels to move the photo of this offset, right and down.
+
+    0 where the offset is small, and where part of the hole would leave the photo.
+    """
+    taken = jnp.where(jnp.abs(offset) < LEAST, 0.0, jnp.clip(offset, -LARGEST, LARGEST))
+    by_px = -jnp.round(taken * mask.shape[1])
     lost = jnp.max(mask * (1 - stays(by_px, mask.shape[1])), axis=(1, 2, 3))
     return jnp.where(lost[:, None] > 0, 0.0, by_px)
 

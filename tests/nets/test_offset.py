@@ -56,6 +56,13 @@ def test_a_hole_that_would_leave_the_photo_keeps_it_where_it_is():
         np.testing.assert_array_equal(by_px, [[-1, 1], [-MOST_PX, 0]] if moves else np.zeros((2, 2)))
 
 
+def test_a_small_offset_is_borne():
+    """Broken: aligned photos are moved by what is mostly error."""
+    mask = inputs()[1]
+    found = jnp.array([[0.9 * offset.LEAST, -1.1 * offset.LEAST], [0.0, 1.1 * offset.LEAST]])
+    np.testing.assert_array_equal(np.asarray(offset.whole_px(found, mask)), [[0, 1], [0, -1]])
+
+
 def test_neither_hole_nor_border_are_looked_at():
     """Broken: it learns what comes in at the border of photos moved on purpose, and fails on photos."""
     masked, mask, _ = inputs()
