@@ -48,7 +48,10 @@ def grown_to(config: ConfigDict, resolution_px: int) -> ConfigDict:
 
 
 def of_losses(resolution_px: int) -> dict[str, float]:
-    """A row's weights of the losses, and its noise for D: `portraits128`'s, but for 64 px (experiments/recipes)."""
+    """A row's weights of the losses, and its noise for D: `portraits128`'s, but for 64 px (experiments/recipes).
+
+    From 128 px on, those that it had before its generator was widened.
+    """
     if resolution_px < 32:
         return {"d_terms": 0.2}
     if resolution_px == 32:

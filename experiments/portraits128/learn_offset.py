@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -51,7 +52,10 @@ def learn(photos: HostImages, recipe: Recipe, steps: int) -> Params:
         keys = examples.keys(seed, examples.Purpose.OFFSET, stream)
 
         def loss(params):
-            return offsets.loss(lambda *context: net.apply({"params": params}, *context), ex, keys).mean()
+            def of(masked, mask) -> Any:
+                return net.apply({"params": params}, masked, mask)
+
+            return offsets.loss(of, ex, keys).mean()
 
         value, grads = jax.value_and_grad(loss)(params)
         updates, opt = optimizer.update(grads, opt, params)
@@ -80,7 +84,8 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="what `fec prepare` wrote, at the network's size")
     parser.add_argument("--steps", type=int, default=3000)
     args = parser.parse_args()
-    weights, config = load_weights(args.weights), get_config()
+    weights = load_weights(args.weights)
+    config: Any = get_config()
     config.data.path = args.data
     run = build.build(config)
     source = run.train_source(weights.meta.resolution_px)

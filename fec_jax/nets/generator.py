@@ -145,8 +145,8 @@ class Generator(nn.Module):
         if not self.offset or resolution_px < offsets.FROM_PX:
             return self._image(masked, mask, attrs, alpha, resolution_px)
         by_px = lax.stop_gradient(offsets.whole_px(self.offset_of(masked, mask), mask))
-        there = (offsets.moved(x, by_px) for x in (masked, mask))
-        image = offsets.moved(self._image(*there, attrs, alpha, resolution_px), -by_px)
+        there, hole_there = (offsets.moved(x, by_px) for x in (masked, mask))
+        image = offsets.moved(self._image(there, hole_there, attrs, alpha, resolution_px), -by_px)
         return jnp.where(offsets.stays(by_px, resolution_px) > 0, image, masked)
 
     def offset_of(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 2"]:

@@ -9,7 +9,7 @@ from fec_jax.weights.format import Weights, load_weights
 DEFAULT = "portraits128"
 """What `fec complete` uses when no weights are named."""
 SHIPPED = {
-    "portraits128": "408afeb75d8a8f2c27b0b6d5440d127bb6885e89ab551f56ebf413f053c7d05b",
+    "portraits128": "f452ed1e257b1e2cb029190eba4dd527b4c351a9353beaeefe1aab457b9c4a85",
     "portraits64": "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b",
 }
 """Each with its SHA-256: `assets/NAME.safetensors`, a card beside it, `NAME.md`."""
