@@ -38,7 +38,8 @@ def learn(photos: HostImages, recipe: Recipe, steps: int) -> Params:
     net, rng, seed = Offset(), np.random.default_rng(0), jax.random.key(5)
     x = jnp.zeros((1, 64, 64, 3))
     params = average = net.init(jax.random.key(0), x, x[..., :1])["params"]
-    optimizer = optax.adamw(optax.warmup_cosine_decay_schedule(0, LR, WARMUP, steps), weight_decay=WEIGHT_DECAY)
+    rate = optax.warmup_cosine_decay_schedule(0, LR, min(WARMUP, steps // 2), steps)
+    optimizer = optax.adamw(rate, weight_decay=WEIGHT_DECAY)
     opt = optimizer.init(params)
     augment = dataclasses.replace(recipe.augment, **AUGMENT)
 
