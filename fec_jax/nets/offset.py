@@ -17,7 +17,7 @@ from fec_jax.nets.prior import context
 PX = 32
 """Side of the images that it looks at."""
 FROM_PX = 64
-"""Smallest images that are moved: of smaller ones the offset is less than a pixel."""
+"""Smallest images that are moved: of smaller ones the offset is a pixel at most."""
 LARGEST = 3 / 64
 """Of the side: no photo is moved by more."""
 LEAST = 3 / 256
