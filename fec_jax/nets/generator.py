@@ -142,12 +142,17 @@ class Generator(nn.Module):
         if self.is_initializing():
             self._create()
         alpha = jnp.asarray(alpha, jnp.float32)
-        if not self.offset or resolution_px < offsets.FROM_PX:
+        if not self.has_offset(resolution_px):
             return self._image(masked, mask, attrs, alpha, resolution_px)
         by_px = lax.stop_gradient(offsets.whole_px(self.offset_of(masked, mask), mask))
         there, hole_there = (offsets.moved(x, by_px) for x in (masked, mask))
         image = offsets.moved(self._image(there, hole_there, attrs, alpha, resolution_px), -by_px)
         return jnp.where(offsets.stays(by_px, resolution_px) > 0, image, masked)
+
+    @nn.nowrap
+    def has_offset(self, resolution_px: int) -> bool:
+        """Whether images of this size are moved."""
+        return self.offset and resolution_px >= offsets.FROM_PX
 
     def offset_of(self, masked: Float[Array, "b r r 3"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 2"]:
         """Where the face lies beside its usual place, as `Offset` finds it."""

@@ -14,7 +14,6 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
-from fec_jax.nets import offset
 from fec_jax.train import examples, flat, history, offsets, optimizers
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.flat import Vector
@@ -64,7 +63,7 @@ def train_step(
         recipe, resolution_px, d_state.d_params, ex, fake, stream, clock, constants, number
     )
     grads = pull_back(grad_fake)[0]
-    if recipe.generator.offset and resolution_px >= offset.FROM_PX:
+    if recipe.generator.has_offset(resolution_px):
         grads += offset_grads(g, state.g_params, ex, examples.keys(clock.seed, Purpose.OFFSET, stream))
     g_grads, raw, squares = flat.average((grads, raw, squares), axis)
     g_state = g_step(recipe, resolution_px, d_state, g_grads, clock, local * lax.axis_size(axis))

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 
 from fec_jax.config import build
-from fec_jax.nets import offset
 from fec_jax.nets import prior as priors
 from fec_jax.train import parallel
 from fec_jax.train import state as states
@@ -120,7 +119,7 @@ def _weights(
     start = facts.get("started_from") or {}
     # Earlier versions read files without these, of which smaller networks have none.
     more = {"prior": g.prior} if g.prior and resolution_px >= priors.PX else {}
-    more |= {"offset": True} if g.offset and resolution_px >= offset.FROM_PX else {}
+    more |= {"offset": True} if g.has_offset(resolution_px) else {}
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,

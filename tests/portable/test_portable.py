@@ -114,9 +114,8 @@ def test_without_attributes(kind):
     assert (found != photos).any()
 
 
-@pytest.mark.parametrize(
-    ("kind", "r", "part"), [(k, *x) for k in FORMATS for x in ((32, {"prior": 20}), (64, {"offset": True}))]
-)
+@pytest.mark.parametrize(("r", "part"), [(32, {"prior": 20}), (64, {"offset": True})])
+@pytest.mark.parametrize("kind", FORMATS)
 def test_with_further_parts(kind, r, part):
     """Broken: the equations of the linear model of faces, or moving, cannot be exported, or are others there."""
     network = {"base": 64, "cap": 8, "growth": "add"}

@@ -15,7 +15,6 @@ from fec_jax.nets import offset
 from fec_jax.train import examples, offsets, steps
 from fec_jax.train import state as states
 from fec_jax.train.examples import Purpose
-from fec_jax.train.state import init_params, networks
 from fec_jax.types import UserError
 
 KEYS = examples.keys(jax.random.key(3), Purpose.OFFSET, jnp.arange(64))
@@ -50,8 +49,8 @@ def test_it_is_all_that_the_loss_trains():
     """Broken: what looks for the face learns nothing, or its loss moves other layers."""
     recipe = tiny.run().recipe
     recipe = dataclasses.replace(recipe, generator=recipe.generator.clone(max_px=64, offset=True))
-    g, _ = networks(recipe, 64)
-    shapes, _ = jax.eval_shape(lambda: init_params(0, recipe.generator, recipe.discriminator))
+    g, _ = states.networks(recipe, 64)
+    shapes, _ = jax.eval_shape(lambda: states.init_params(0, recipe.generator, recipe.discriminator))
     vector = g.layout.vector(jax.tree.map(lambda x: np.random.default_rng(0).normal(size=x.shape), shapes))
     grads = g.layout.named(jax.jit(lambda v: steps.offset_grads(g, v, dots(2), KEYS[:2]))(jnp.float32(vector)))
     touched = {name for name, part in grads.items() if any(np.abs(x).max() > 0 for x in jax.tree.leaves(part))}
