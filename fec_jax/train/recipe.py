@@ -125,6 +125,7 @@ class Metrics:
     share: the norm of the gradient of lambda * loss with respect to G's output, over the sum of these norms: each
     loss's share in what G learns, before the pass through G, which is the same for all. NaN in the steps that do not
     measure it.
+    offset: of G's `Offset` (Huber, in 1/128 of the side, right and down added); NaN where images are not moved.
     r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's.
     finite: whether every loss and gradient of this step is a number; if not, networks, optimisers and history stayed as
     they were. sound: whether the parameters after the step are numbers.
@@ -138,6 +139,7 @@ class Metrics:
     fake_logit: Any
     raw: dict[str, Any]
     share: dict[str, Any]
+    offset: Any
     g_grad_norm: Any
     d_grad_norm: Any
     from_history: Any

@@ -62,10 +62,11 @@ def train_step(
     grad_fake, raw, squares = g_losses(
         recipe, resolution_px, d_state.d_params, ex, fake, stream, clock, constants, number
     )
-    grads = pull_back(grad_fake)[0]
+    grads, offset = pull_back(grad_fake)[0], jnp.full((), jnp.nan)
     if recipe.generator.has_offset(resolution_px):
-        grads += offset_grads(g, state.g_params, ex, examples.keys(clock.seed, Purpose.OFFSET, stream))
-    g_grads, raw, squares = flat.average((grads, raw, squares), axis)
+        offset, of_offset = offset_grads(g, state.g_params, ex, examples.keys(clock.seed, Purpose.OFFSET, stream))
+        grads += of_offset
+    g_grads, raw, squares, offset = flat.average((grads, raw, squares, offset), axis)
     g_state = g_step(recipe, resolution_px, d_state, g_grads, clock, local * lax.axis_size(axis))
 
     g_loss, g_norm = total(raw, recipe.lambdas, recipe.d_terms), jnp.linalg.norm(g_grads)
@@ -75,17 +76,19 @@ def train_step(
     # The parameters too: a gradient can be finite and the step that Adam makes of it not.
     sound = jnp.isfinite(optax.tree.norm((new.g_params, new.d_params)))
     share = shares(squares)
-    metrics = Metrics(g_loss=g_loss, raw=raw, share=share, g_grad_norm=g_norm, finite=finite, sound=sound, **d_metrics)
-    return new, metrics
+    of_g = {"g_loss": g_loss, "raw": raw, "share": share, "offset": offset, "g_grad_norm": g_norm}
+    return new, Metrics(finite=finite, sound=sound, **of_g, **d_metrics)
 
 
-def offset_grads(g: flat.Network, params: Vector, ex: Examples, keys: Key[Array, " b"]) -> Vector:
-    """The gradient of the loss of G's `Offset`, which gets no other, and which nothing else gets."""
+def offset_grads(
+    g: flat.Network, params: Vector, ex: Examples, keys: Key[Array, " b"]
+) -> tuple[Float[Array, ""], Vector]:
+    """The mean loss of G's `Offset`, and its gradient: it gets no other, and nothing else gets this one."""
 
     def mean(params: Vector) -> Float[Array, ""]:
         return offsets.loss(lambda *context: g.method("offset_of", params, *context), ex, keys).mean()
 
-    return jax.grad(mean)(params)
+    return jax.value_and_grad(mean)(params)
 
 
 def if_finite(finite: Bool[Array, ""], new: State, old: State) -> State:

@@ -52,13 +52,14 @@ def test_it_is_all_that_the_loss_trains():
     g, _ = states.networks(recipe, 64)
     shapes, _ = jax.eval_shape(lambda: states.init_params(0, recipe.generator, recipe.discriminator))
     vector = g.layout.vector(jax.tree.map(lambda x: np.random.default_rng(0).normal(size=x.shape), shapes))
-    grads = g.layout.named(jax.jit(lambda v: steps.offset_grads(g, v, dots(2), KEYS[:2]))(jnp.float32(vector)))
+    of = jax.jit(lambda v: steps.offset_grads(g, v, dots(2), KEYS[:2])[1])
+    grads = g.layout.named(of(jnp.float32(vector)))
     touched = {name for name, part in grads.items() if any(np.abs(x).max() > 0 for x in jax.tree.leaves(part))}
     assert touched == {"offset_64"}
 
 
 def test_a_step_trains_it():
-    """Broken: the loss is not a part of the step."""
+    """Broken: the loss is not a part of the step, or is not in its metrics."""
     g, d = RECIPE.generator.clone(max_px=64, base=64, offset=True), RECIPE.discriminator.clone(max_px=64, base=64)
     lambdas = Lambdas(**only())
     recipe = dataclasses.replace(RECIPE, generator=g, discriminator=d, mask_px=64, lambdas=lambdas, history_share=0.0)
@@ -73,13 +74,14 @@ def test_a_step_trains_it():
     batch = steps.Batch(photos, jnp.zeros((2, ATTRS), jnp.uint8))
 
     def step(vectors):
-        return steps.train_step(recipe, 64, "data", vectors, batch, clock_at(), steps.Constants({}))[0]
+        return steps.train_step(recipe, 64, "data", vectors, batch, clock_at(), steps.Constants({}))
 
     vectors, later = packing.packed(state)
-    stepped = jax.jit(
+    stepped, metrics = jax.jit(
         lambda x: jax.tree.map(lambda y: y[0], jax.vmap(lambda _: step(x), axis_name="data")(jnp.zeros(1))),
         compiler_options=xla_options.unoptimised(),
     )(vectors)
+    assert 0 < metrics.offset < 2 * 128
     after = packing.named(jax.device_get(stepped), later).g_params
     moved = {
         name
