@@ -1,6 +1,8 @@
-"""Give weights without an `Offset` one that has learnt where faces lie, and leave all else as it is.
+"""Train the `Offset` of weights, which learns where faces lie, and leave all else as it is.
 
 python experiments/portraits128/learn_offset.py WEIGHTS OUT --data data/faces128
+
+It begins with the one that WEIGHTS have; if they have none, from random parameters.
 
 As in a training of `configs/portraits128.py` (the same photos, masks, colours and loss, `train.offsets`), but nothing
 else of G is run, so that a step of 64 photos takes a third of a second on two CPU cores. OUT is in float16.
@@ -27,18 +29,33 @@ from fec_jax.train.recipe import Recipe
 from fec_jax.types import HostImages, Params
 from fec_jax.weights.format import Weights, load_weights, save_weights
 
-BATCH, WARMUP, LR, WEIGHT_DECAY = 64, 200, 2e-3, 0.05
+BATCH, WARMUP, WEIGHT_DECAY = 64, 200, 0.05
 AVERAGE = 0.995
 AUGMENT = {"shift": 0.0, "scale": 0.03}
 """Photos stay where they are until they are moved on purpose."""
 
 
-def learn(photos: HostImages, recipe: Recipe, steps: int) -> Params:
-    """The parameters of an `Offset`, averaged, after so many steps with these photos."""
-    net, rng, seed = Offset(), np.random.default_rng(0), jax.random.key(5)
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Steps, the highest rate, the share of photos that stay where they are, and the seed of what is drawn."""
+
+    steps: int
+    lr: float
+    unmoved: float
+    seed: int
+
+
+def untrained() -> Params:
+    """Random parameters of an `Offset`."""
     x = jnp.zeros((1, 64, 64, 3))
-    params = average = net.init(jax.random.key(0), x, x[..., :1])["params"]
-    rate = optax.warmup_cosine_decay_schedule(0, LR, min(WARMUP, steps // 2), steps)
+    return Offset().init(jax.random.key(0), x, x[..., :1])["params"]
+
+
+def learn(params: Params, photos: HostImages, recipe: Recipe, plan: Plan) -> Params:
+    """`params` of an `Offset`, trained on with these photos, averaged."""
+    net, rng, seed = Offset(), np.random.default_rng(plan.seed), jax.random.key(plan.seed)
+    average, steps = params, plan.steps
+    rate = optax.warmup_cosine_decay_schedule(0, plan.lr, min(WARMUP, steps // 2), steps)
     optimizer = optax.adamw(rate, weight_decay=WEIGHT_DECAY)
     opt = optimizer.init(params)
     augment = dataclasses.replace(recipe.augment, **AUGMENT)
@@ -56,7 +73,7 @@ def learn(photos: HostImages, recipe: Recipe, steps: int) -> Params:
             def of(masked, mask) -> Any:
                 return net.apply({"params": params}, masked, mask)
 
-            return offsets.loss(of, ex, keys).mean()
+            return offsets.loss(of, ex, keys, plan.unmoved).mean()
 
         value, grads = jax.value_and_grad(loss)(params)
         updates, opt = optimizer.update(grads, opt, params)
@@ -84,6 +101,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", required=True, help="what `fec prepare` wrote, at the network's size")
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--unmoved", type=float, default=offsets.UNMOVED, help="share of photos that stay")
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     weights = load_weights(args.weights)
     config: Any = get_config()
@@ -91,7 +111,9 @@ def main() -> None:
     run = build.build(config)
     source = run.train_source(weights.meta.resolution_px)
     photos, _ = source.load(range(len(source)))
-    print(save_weights(args.out, with_offset(weights, learn(photos, run.recipe, args.steps)), "float16"))
+    plan = Plan(args.steps, args.lr, args.unmoved, args.seed)
+    learnt = learn(weights.g_params.get("offset_64", untrained()), photos, run.recipe, plan)
+    print(save_weights(args.out, with_offset(weights, learnt), "float16"))
 
 
 if __name__ == "__main__":

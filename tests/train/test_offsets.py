@@ -45,6 +45,14 @@ def test_who_finds_the_face_has_no_loss():
     assert half.max() <= 2 * 0.5 * 128 * offset.LARGEST
 
 
+def test_the_share_that_stays_can_be_chosen():
+    """Broken: the share is not used, or is the share that moves."""
+    ex = dots(64)
+    moved = [np.mean(offsets.loss(lambda *given: 0 * place(*given), ex, KEYS, unmoved) > 0) for unmoved in (1.0, 0.0)]
+    assert moved[0] == 0
+    assert moved[1] > 0.9
+
+
 def test_it_is_all_that_the_loss_trains():
     """Broken: what looks for the face learns nothing, or its loss moves other layers."""
     recipe = tiny.run().recipe
