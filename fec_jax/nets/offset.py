@@ -22,6 +22,8 @@ LARGEST = 3 / 64
 """Of the side: no photo is moved by more."""
 LEAST = 3 / 256
 """Of the side: a smaller offset is borne. What is found of an aligned photo is mostly error."""
+SURE_AREA = 0.25
+"""Of the image: with a larger hole less is seen, and `LEAST` grows as the hole does."""
 RING = 2
 """Pixels of its image, of `PX`, at every side that it does not look at: what comes in from outside would tell."""
 WIDTHS, HIDDEN = (32, 64, 96, 64), 128
@@ -61,9 +63,10 @@ def moved(x: Float[Array, "b r r c"], by_px: Float[Array, "b 2"]) -> Float[Array
 def whole_px(offset: Float[Array, "b 2"], mask: Float[Array, "b r r 1"]) -> Float[Array, "b 2"]:
     """By how many pixels to move the photo of this offset, right and down.
 
-    0 where the offset is small, and where part of the hole would leave the photo.
+    0 where the offset is small for a hole of this area, and where part of the hole would leave the photo.
     """
-    taken = jnp.where(jnp.abs(offset) < LEAST, 0.0, jnp.clip(offset, -LARGEST, LARGEST))
+    least = LEAST * jnp.maximum(jnp.mean(mask, axis=(1, 2, 3)) / SURE_AREA, 1.0)[:, None]
+    taken = jnp.where(jnp.abs(offset) < least, 0.0, jnp.clip(offset, -LARGEST, LARGEST))
     by_px = -jnp.round(taken * mask.shape[1])
     lost = jnp.max(mask * (1 - stays(by_px, mask.shape[1])), axis=(1, 2, 3))
     return jnp.where(lost[:, None] > 0, 0.0, by_px)

@@ -63,6 +63,15 @@ def test_a_small_offset_is_borne():
     np.testing.assert_array_equal(np.asarray(offset.whole_px(found, mask)), [[0, 1], [0, -1]])
 
 
+def test_a_larger_hole_asks_for_a_larger_offset():
+    """Broken: the hole's area plays no part, shrinks what is borne, or counts as the batch's."""
+    masks = [jnp.zeros((1, 64, 64, 1)).at[:, 16 : 16 + rows, 8:56].set(1) for rows in (20, 43)]
+    mask = jnp.concatenate([*masks, masks[1]])
+    assert mask.mean(axis=(1, 2, 3))[0] < offset.SURE_AREA < mask.mean(axis=(1, 2, 3))[1] < 2.1 * offset.SURE_AREA
+    found = offset.LEAST * jnp.array([[1.1, -1.1], [1.8, -1.8], [2.2, 0]])
+    assert (np.asarray(offset.whole_px(found, mask)) != 0).tolist() == [[True, True], [False, False], [True, False]]
+
+
 def test_neither_hole_nor_border_are_looked_at():
     """Broken: it learns what comes in at the border of photos moved on purpose, and fails on photos."""
     masked, mask, _ = inputs()
