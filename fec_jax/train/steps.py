@@ -76,8 +76,17 @@ def train_step(
     # The parameters too: a gradient can be finite and the step that Adam makes of it not.
     sound = jnp.isfinite(optax.tree.norm((new.g_params, new.d_params)))
     share = shares(squares)
-    of_g = {"g_loss": g_loss, "raw": raw, "share": share, "offset": offset, "g_grad_norm": g_norm}
-    return new, Metrics(finite=finite, sound=sound, **of_g, **d_metrics)
+    metrics = Metrics(
+        g_loss=g_loss,
+        raw=raw,
+        share=share,
+        offset=offset,
+        g_grad_norm=g_norm,
+        finite=finite,
+        sound=sound,
+        **d_metrics,
+    )
+    return new, metrics
 
 
 def offset_grads(
