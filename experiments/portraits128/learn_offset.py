@@ -112,7 +112,7 @@ def main() -> None:
     source = run.train_source(weights.meta.resolution_px)
     photos, _ = source.load(range(len(source)))
     plan = Plan(args.steps, args.lr, args.unmoved, args.seed)
-    learnt = learn(weights.g_params.get("offset_64", untrained()), photos, run.recipe, plan)
+    learnt = learn(weights.g_params.get("offset_64") or untrained(), photos, run.recipe, plan)
     print(save_weights(args.out, with_offset(weights, learnt), "float16"))
 
 
