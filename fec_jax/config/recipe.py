@@ -28,6 +28,10 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
     if not names:
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
         keys.idle("loss.flip_shift_of", (), "data without attributes")
+        keys.idle("loss.flip_to_face", False, "data without attributes")
+    if keys.get("loss.flip_to_face", bool):
+        keys.idle("loss.flip_shift", 0.0, "config.loss.flip_to_face = True")
+        keys.idle("loss.flip_shift_of", (), "config.loss.flip_to_face = True")
     if not keys.number("loss.r1_gamma"):
         keys.idle("loss.r1_attr", 0.0, "config.loss.r1_gamma = 0")
     if not keys.number("d_augment.noise"):
@@ -94,6 +98,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         keep_probability=keys.number("keep_probability", 0, 1),
         most_flips=keys.whole("most_flips", 1),
         flip_shift=_flip_shift(keys, names),
+        flip_to_face=keys.get("loss.flip_to_face", bool),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
     )

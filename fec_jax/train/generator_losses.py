@@ -13,7 +13,7 @@ from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruc
 from fec_jax.losses.total import TERMS
 from fec_jax.masks import holes
 from fec_jax.nets import cpu, vgg16
-from fec_jax.train import examples
+from fec_jax.train import examples, lookalikes
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.flat import Vector
 from fec_jax.train.recipe import Clock, Constants, Recipe
@@ -45,7 +45,7 @@ def g_losses(
     Of this device's part of the batch. number: of the step, from the run's first.
     """
     _, d = networks(recipe, resolution_px)
-    goal = _goal(recipe, ex, constants.directions)
+    goal = _goal(recipe, ex, constants)
     pull = jnp.where(ex.flipped, recipe.rec_on_flipped, 1.0)[:, None, None, None]
 
     def d_logits(x: Images) -> tuple[Float[Array, " b"], Float[Array, "b n"]]:
@@ -112,8 +112,14 @@ def shares(squares: dict[str, Float[Array, ""]]) -> dict[str, Float[Array, ""]]:
     return {name: norm / jnp.maximum(whole, 1e-20) for name, norm in norms.items()}
 
 
-def _goal(recipe: Recipe, ex: Examples, directions: Float[Array, "n d d 3"] | None) -> Images:
-    """The target: the photo, its hole moved along the directions of the flipped attributes, less so towards the rim."""
+def _goal(recipe: Recipe, ex: Examples, constants: Constants) -> Images:
+    """The target: the photo; for flipped examples, if so configured, its hole changed, less so towards the rim.
+
+    Into a real face that has what is wanted, or along the directions of the flipped attributes.
+    """
+    directions = constants.directions
+    if constants.faces is not None:
+        return lookalikes.goal(ex, constants.faces)
     if directions is None:
         return ex.real
     r = ex.real.shape[1]

@@ -72,6 +72,8 @@ class Recipe:
     direction (see `Constants`): one number for all, or one for each. 0 [paper]: the photo itself."""
     history_share: float = 0.5
     """How often D sees an earlier completion."""
+    flip_to_face: bool = False
+    """Where an attribute was flipped, the target is another photo's hole instead (see `lookalikes`)."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16
@@ -98,11 +100,12 @@ class Constants:
 
     vgg: parameters of `vgg16.relu2_2`; those of `losses.feature.lpips`, of which they are a part, if a phase asks for
     it. directions: of the attributes, float32 [n, d, d, 3], what each adds to the average face (`train.directions`);
-    None for a recipe whose `flip_shift` is 0.
+    None for a recipe whose `flip_shift` is 0. faces: `lookalikes.Faces`; None without `flip_to_face`.
     """
 
     vgg: Params
     directions: Any = None
+    faces: Any = None
 
 
 @flax.struct.dataclass

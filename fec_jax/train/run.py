@@ -10,7 +10,7 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.train import directions, extending, parallel
+from fec_jax.train import directions, extending, lookalikes, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Constants, Recipe
 from fec_jax.types import Params
@@ -94,9 +94,16 @@ class Run:
         """Side of the attributes' directions."""
         return min(self.phases[-1].resolution_px, directions.DIRECTION_PX)
 
+    @property
+    def face_px(self) -> int:
+        """Side of the faces that flipped examples are drawn to."""
+        return min(self.phases[-1].resolution_px, lookalikes.FACE_PX)
+
     def constants(self) -> Constants:
-        """What every step is given: the feature loss's network, and the attributes' directions if they are used."""
+        """What every step is given: the feature loss's network; the attributes' directions, or faces, if used."""
         vgg = published.load_params() if self._lpips else published.load_relu2_2()
+        if self.recipe.flip_to_face:
+            return Constants(vgg, faces=lookalikes.faces(self.train_source(self.face_px)))
         if not self._moves:
             return Constants(vgg)
         return Constants(vgg, directions.directions(self.train_source(self.direction_px)))
@@ -105,8 +112,9 @@ class Run:
         """`constants` as `jax.ShapeDtypeStruct`s; no data is read."""
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
+        faces = lookalikes.shapes(self.face_px, len(self.attribute_names)) if self.recipe.flip_to_face else None
         vgg = published.params_shape() if self._lpips else jax.eval_shape(published.load_relu2_2)
-        return Constants(vgg, directions if self._moves else None)
+        return Constants(vgg, directions if self._moves else None, faces)
 
     @property
     def _moves(self) -> bool:
