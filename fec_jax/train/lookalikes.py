@@ -69,7 +69,7 @@ def goal(ex: Examples, of: Faces) -> Images:
     r = ex.real.shape[1]
     face = _at(images.to_float(of.photos[nearest(ex, of)]), r)
     where = holes.feathered(ex.mask, r // FEATHER) * ex.flipped[:, None, None, None]
-    return images.lerp(ex.real, face, where)
+    return holes.paste(face, ex.real, where)
 
 
 def nearest(ex: Examples, of: Faces) -> Int[Array, " b"]:

@@ -12,7 +12,7 @@ from flax.traverse_util import flatten_dict
 
 from fec_jax.config import build
 from fec_jax.estimate import startup
-from fec_jax.train import starting, state
+from fec_jax.train import lookalikes, starting, state
 from fec_jax.types import UserError
 from fec_jax.weights.load import start_from
 
@@ -221,6 +221,16 @@ def test_shifts_go_by_name():
     changes = {"loss.flip_shift": 2.0, "loss.flip_shift_of": (("Smiling", 3.0), ("Bald", 0))}
     config = with_changes(changes, "congress64").to_dict()
     assert build.networks_only(config, ("Bald", "Male", "Smiling")).recipe.flip_shift == (0.0, 2.0, 3.0)
+
+
+def test_faces_are_given_to_steps_that_ask_for_them(monkeypatch):
+    """Broken: `flip_to_face` changes nothing, or the step is compiled for other constants than it is given."""
+    monkeypatch.setattr(lookalikes, "FACES", 6)
+    assert build.build(with_changes({})).constants_shape().faces is None
+    run = build.build(with_changes({"loss.flip_to_face": True}))
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), run.constants())
+    assert shapes == run.constants_shape()
+    assert (shapes.directions, shapes.faces) == (None, lookalikes.shapes(run.face_px, len(run.attribute_names)))
 
 
 def test_networks_without_their_data():

@@ -89,7 +89,7 @@ def test_every_attribute_may_have_its_own_shift():
     ex = examples_by_hand((True,) * 4)
     ex = dataclasses.replace(ex, real=0 * ex.real, attrs=jnp.zeros((B, ATTRS)), wanted_attrs=jnp.eye(B, ATTRS))
     recipe = dataclasses.replace(RECIPE, flip_shift=(2.0, 5.0))
-    goal = generator_losses._goal(recipe, ex, jnp.full((ATTRS, 4, 4, 3), 0.1))
+    goal = generator_losses._goal(recipe, ex, steps.Constants({}, jnp.full((ATTRS, 4, 4, 3), 0.1)))
     np.testing.assert_allclose(goal[:, 1, 1, 0], [0.2, 0.5, 0.0, 0.0], atol=1e-6)
 
 
@@ -99,7 +99,9 @@ def test_what_flip_shift_asks_for_fades_in_from_the_rim():
     ex = examples_by_hand((True,) * 4, px)
     ex = dataclasses.replace(ex, real=0 * ex.real)
     recipe = dataclasses.replace(RECIPE, flip_shift=2.0)
-    goal = np.abs(generator_losses._goal(recipe, ex, jnp.full((ATTRS, px, px, 3), 0.1)))[:, 32, 14:, 0]
+    goal = np.abs(generator_losses._goal(recipe, ex, steps.Constants({}, jnp.full((ATTRS, px, px, 3), 0.1))))[
+        :, 32, 14:, 0
+    ]
     np.testing.assert_allclose(goal[:, :6], np.tile([0, 0, 0.04, 0.12, 0.2, 0.2], (4, 1)), atol=1e-6)
 
 
