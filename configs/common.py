@@ -104,7 +104,8 @@ def get_config() -> ConfigDict:
     # times the attribute's direction (its effect on the average face). 0 [paper]: the photo itself.
     config.loss.flip_shift = 0.0
     config.loss.flip_shift_of = ()  # [ours] (("Smiling", 2.0), ...): values for single attributes
-    # [ours] Or another training photo, the most alike by context and attributes, that has what is wanted.
+    # [ours] In the place of the photo, then, another training photo: the most alike, by context and attributes, of
+    # those that have what is wanted.
     config.loss.flip_to_face = False
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo

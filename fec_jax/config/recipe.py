@@ -29,9 +29,6 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
         keys.idle("loss.flip_shift_of", (), "data without attributes")
         keys.idle("loss.flip_to_face", False, "data without attributes")
-    if keys.get("loss.flip_to_face", bool):
-        keys.idle("loss.flip_shift", 0.0, "config.loss.flip_to_face = True")
-        keys.idle("loss.flip_shift_of", (), "config.loss.flip_to_face = True")
     if not keys.number("loss.r1_gamma"):
         keys.idle("loss.r1_attr", 0.0, "config.loss.r1_gamma = 0")
     if not keys.number("d_augment.noise"):

@@ -115,18 +115,17 @@ def shares(squares: dict[str, Float[Array, ""]]) -> dict[str, Float[Array, ""]]:
 def _goal(recipe: Recipe, ex: Examples, constants: Constants) -> Images:
     """The target: the photo; for flipped examples, if so configured, its hole changed, less so towards the rim.
 
-    Into a real face that has what is wanted, or along the directions of the flipped attributes.
+    It may show another face that has what is wanted; photo or face may be moved along the flipped attributes'
+    directions.
     """
-    directions = constants.directions
-    if constants.faces is not None:
-        return lookalikes.goal(ex, constants.faces)
-    if directions is None:
-        return ex.real
-    r = ex.real.shape[1]
+    goal = ex.real if constants.faces is None else lookalikes.goal(ex, constants.faces)
+    if constants.directions is None:
+        return goal
+    r, directions = ex.real.shape[1], constants.directions
     shift = jnp.tensordot(jnp.asarray(recipe.flip_shift) * (ex.wanted_attrs - ex.attrs), directions, axes=1)
     shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = holes.feathered(ex.mask, r // FEATHER)
-    return jnp.clip(ex.real + where * shift, -1, 1)
+    return jnp.clip(goal + where * shift, -1, 1)
 
 
 def _windows(

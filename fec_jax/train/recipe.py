@@ -73,7 +73,7 @@ class Recipe:
     history_share: float = 0.5
     """How often D sees an earlier completion."""
     flip_to_face: bool = False
-    """Where an attribute was flipped, the target is another photo's hole instead (see `lookalikes`)."""
+    """Where an attribute was flipped, the target shows another face in the hole instead (see `lookalikes`)."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16

@@ -102,11 +102,9 @@ class Run:
     def constants(self) -> Constants:
         """What every step is given: the feature loss's network; the attributes' directions, or faces, if used."""
         vgg = published.load_params() if self._lpips else published.load_relu2_2()
-        if self.recipe.flip_to_face:
-            return Constants(vgg, faces=lookalikes.faces(self.train_source(self.face_px)))
-        if not self._moves:
-            return Constants(vgg)
-        return Constants(vgg, directions.directions(self.train_source(self.direction_px)))
+        moves = directions.directions(self.train_source(self.direction_px)) if self._moves else None
+        faces = lookalikes.faces(self.train_source(self.face_px)) if self.recipe.flip_to_face else None
+        return Constants(vgg, moves, faces)
 
     def constants_shape(self) -> Constants:
         """`constants` as `jax.ShapeDtypeStruct`s; no data is read."""

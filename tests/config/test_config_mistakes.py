@@ -64,14 +64,6 @@ MISTAKES = [
     ({"loss.flip_shift_of": (("Moustache", 2.0),)}, "config.loss.flip_shift_of has 'Moustache': the attributes are"),
     ({"loss.flip_shift_of": (("Smiling", -1.0),)}, "config.loss.flip_shift_of has -1.0 for Smiling"),
     ({"loss.flip_shift_of": ("Smiling", 2.0)}, "config.loss.flip_shift_of has 'Smiling': write"),
-    (
-        {"loss.flip_to_face": True, "loss.flip_shift": 2.0},
-        "config.loss.flip_shift is 2.0, but it has no effect with config.loss.flip_to_face = True",
-    ),
-    (
-        {"loss.flip_to_face": True, "loss.flip_shift_of": (("Smiling", 2.0),)},
-        "config.loss.flip_shift_of is (('Smiling', 2.0),), but it has no effect with config.loss.flip_to_face",
-    ),
     ({"mask.min_area": 0.7}, "config.mask.min_area and max_area are (0.7, 0.6)"),
     ({"loss.feat_px": 8}, "config.loss.feat_px is 8: below 16 px"),
     ({"loss.feat_pooled": 0.5}, "config.loss.feat_pooled is 0.5, but config.loss.feat_px is 0"),
