@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, UInt8
@@ -29,6 +30,12 @@ def up2(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
     """Nearest-neighbour enlargement by 2: every pixel becomes a 2 x 2 block, so `pool2(up2(x)) == x`."""
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None, :], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
+
+
+def at(x: Float[Array, "b h h c"], size_px: int) -> Float[Array, "b {size_px} {size_px} c"]:
+    """A square image at another size, a divisor or a multiple of its side: pooled, or enlarged linearly."""
+    b, h, _, c = x.shape
+    return pool_to(x, size_px) if size_px <= h else jax.image.resize(x, (b, size_px, size_px, c), "linear")
 
 
 def lerp(old: Float[Array, "..."], new: Float[Array, "..."], alpha: Float[Array, ""] | float) -> Float[Array, "..."]:

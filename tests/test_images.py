@@ -38,6 +38,14 @@ def test_pool_to_needs_a_divisor():
         images.pool_to(random(1, 16, 16, 3), 3)
 
 
+def test_at_pools_or_enlarges_linearly():
+    """Broken: an image of another size is moved, or made of single pixels."""
+    ramp = jnp.broadcast_to(jnp.arange(8.0)[None, None, :, None], (2, 8, 8, 3))
+    np.testing.assert_array_equal(images.at(ramp, 8), ramp)
+    np.testing.assert_allclose(images.at(ramp, 4)[0, 0, :, 0], [0.5, 2.5, 4.5, 6.5])
+    np.testing.assert_allclose(images.at(ramp, 16)[1, 5, 1:-1, 2], np.arange(14) / 2 + 0.25, atol=1e-6)
+
+
 def test_up2_repeats_pixels():
     """Broken: the old image of a fade is not the smaller network's image enlarged."""
     x = jnp.array([[1.0, 2.0], [3.0, 4.0]]).reshape(1, 2, 2, 1)

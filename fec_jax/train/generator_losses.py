@@ -123,9 +123,8 @@ def _goal(recipe: Recipe, ex: Examples, constants: Constants) -> Images:
         return goal
     r, directions = ex.real.shape[1], constants.directions
     shift = jnp.tensordot(jnp.asarray(recipe.flip_shift) * (ex.wanted_attrs - ex.attrs), directions, axes=1)
-    shift = images.pool_to(shift, r) if r <= shift.shape[1] else jax.image.resize(shift, ex.real.shape, "linear")
     where = holes.feathered(ex.mask, r // FEATHER)
-    return jnp.clip(goal + where * shift, -1, 1)
+    return jnp.clip(goal + where * images.at(shift, r), -1, 1)
 
 
 def _windows(

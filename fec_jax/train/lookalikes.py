@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 from fec_jax import images
 from fec_jax.data.source import Source, fitted_count
 from fec_jax.masks import holes
+from fec_jax.nets.prior import SMALLEST, context
 from fec_jax.train.examples import Examples
 from fec_jax.types import Images
 
@@ -31,8 +32,6 @@ OTHER = 0.05
 in [-1, 1] images. The nearest of 1,254 portraits differs by .08 round the wide square, the tenth by .11."""
 FLIPPED = 1e3
 """The same for a flipped attribute: more than contexts can differ. With several, the most is granted that there is."""
-LEAST = 1e-3
-"""Context that counts as none, in shares of a pixel."""
 EXACT = lax.Precision.HIGHEST
 FEATHER = 12
 """The face fades in from the hole's rim over the image's side / 12."""
@@ -49,10 +48,11 @@ class Faces:
 
 def faces(source: Source) -> Faces:
     """The first `FACES` training photos, of the side that `shapes` says."""
-    rows = np.resize(np.arange(min(FACES, fitted_count(source))), FACES)
-    photos, labels = source.load(rows)
-    contexts = np.concatenate([_at(images.to_float(photos[i : i + 64]), CONTEXT_PX) for i in range(0, FACES, 64)])
-    return Faces(photos, contexts, labels.astype(np.float32))
+    count = min(FACES, fitted_count(source))
+    photos, labels = source.load(range(count))
+    contexts = np.concatenate([images.at(images.to_float(photos[i : i + 64]), CONTEXT_PX) for i in range(0, count, 64)])
+    rows = np.resize(np.arange(count), FACES)
+    return Faces(photos[rows], contexts[rows], labels[rows].astype(np.float32))
 
 
 def shapes(px: int, num_attrs: int) -> Faces:
@@ -67,20 +67,19 @@ def shapes(px: int, num_attrs: int) -> Faces:
 def goal(ex: Examples, of: Faces) -> Images:
     """Each photo, and in the hole of flipped ones the face that looks most like it and has what is wanted."""
     r = ex.real.shape[1]
-    face = _at(images.to_float(of.photos[nearest(ex, of)]), r)
+    face = images.at(images.to_float(of.photos[nearest(ex, of)]), r)
     where = holes.feathered(ex.mask, r // FEATHER) * ex.flipped[:, None, None, None]
     return holes.paste(face, ex.real, where)
 
 
 def nearest(ex: Examples, of: Faces) -> Int[Array, " b"]:
     """Of each example, the number of the face that goes into its hole."""
-    kept = 1 - ex.mask
-    weight = _at(kept, CONTEXT_PX)
-    context = _at(ex.real * kept, CONTEXT_PX) / jnp.maximum(weight, LEAST)
-    weight = jnp.broadcast_to(weight, context.shape)
+    side_px = max(ex.real.shape[1], CONTEXT_PX)
+    known, seen = context(images.at(ex.masked, side_px), images.at(ex.mask, side_px), CONTEXT_PX)
+    seen = jnp.broadcast_to(seen, known.shape)
     # Mean squared difference, without the example's own square: the same for all faces.
-    apart = _products(weight, jnp.square(of.contexts)) - 2 * _products(weight * context, of.contexts)
-    apart = apart / jnp.maximum(weight.sum(axis=(1, 2, 3)), LEAST)[:, None]
+    apart = _products(seen, jnp.square(of.contexts)) - 2 * _products(seen * known, of.contexts)
+    apart = apart / jnp.maximum(seen.sum(axis=(1, 2, 3)), SMALLEST)[:, None]
     counts = jnp.where(ex.wanted_attrs != ex.attrs, FLIPPED, OTHER)
     differs = jnp.abs(ex.wanted_attrs[:, None] - of.attrs[None])
     return jnp.argmin(apart + jnp.einsum("bna,ba->bn", differs, counts, precision=EXACT), axis=1)
@@ -88,9 +87,3 @@ def nearest(ex: Examples, of: Faces) -> Int[Array, " b"]:
 
 def _products(x: Float[Array, "b h w c"], y: Float[Array, "n h w c"]) -> Float[Array, "b n"]:
     return jnp.einsum("bhwc,nhwc->bn", x, y, precision=EXACT)
-
-
-def _at(x: Float[Array, "b h h c"], side_px: int) -> Float[Array, "b {side_px} {side_px} c"]:
-    """Square images of another size: pooled, or enlarged."""
-    b, h, _, c = x.shape
-    return images.pool_to(x, side_px) if side_px <= h else jax.image.resize(x, (b, side_px, side_px, c), "linear")

@@ -112,9 +112,8 @@ def test_what_flip_shift_asks_for_fades_in_from_the_rim():
     ex = examples_by_hand((True,) * 4, px)
     ex = dataclasses.replace(ex, real=0 * ex.real)
     recipe = dataclasses.replace(RECIPE, flip_shift=2.0)
-    goal = np.abs(generator_losses._goal(recipe, ex, steps.Constants({}, jnp.full((ATTRS, px, px, 3), 0.1))))[
-        :, 32, 14:, 0
-    ]
+    constants = steps.Constants({}, jnp.full((ATTRS, px, px, 3), 0.1))
+    goal = np.abs(generator_losses._goal(recipe, ex, constants))[:, 32, 14:, 0]
     np.testing.assert_allclose(goal[:, :6], np.tile([0, 0, 0.04, 0.12, 0.2, 0.2], (4, 1)), atol=1e-6)
 
 
