@@ -110,7 +110,7 @@ def prepared(
         results: Sequence[Known | None] = [None] * len(equation.outvars)
         if len(inner) == 1 and len(inner[0].invars) == len(atoms):  # a call, a loop, or the form of this platform
             if name == "scan":
-                fixed = equation.params["num_consts"]
+                fixed = _fixed_in(equation)
                 seen = [*seen[:fixed], *[None] * (len(seen) - fixed)]
             results, more = prepared(inner[0], seen, lanes)
             kept |= more
@@ -131,6 +131,13 @@ def count(jaxpr: core.Jaxpr, primitive: str) -> int:
     for equation in jaxpr.eqns:
         found += (equation.primitive.name == primitive) + sum(count(part, primitive) for part in _inner(equation))
     return found
+
+
+def _fixed_in(scan: core.JaxprEqn) -> int:
+    """How many of a scan's inputs, the first ones, are the same in every round."""
+    if "num_consts" in scan.params:
+        return scan.params["num_consts"]
+    return len(scan.params["ft_in"].unpack()[0].vals)  # from jax 0.11 on
 
 
 def _variables(atoms: Iterable[core.Var | core.Literal]) -> list[core.Var]:
