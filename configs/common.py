@@ -107,6 +107,9 @@ def get_config() -> ConfigDict:
     # [ours] In the place of the photo, then, another training photo: the most alike, by context and attributes, of
     # those that have what is wanted.
     config.loss.flip_to_face = False
+    # [ours; Sauer et al. 2021] Weight, beside 1 for D's own, of the game of D's heads on VGG16's features, which judge
+    # every patch of the hole, from 32 px on; needs the extra `eval`. 0 [paper]: no such heads.
+    config.loss.patches = 0.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one

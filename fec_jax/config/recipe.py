@@ -96,6 +96,7 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         most_flips=keys.whole("most_flips", 1),
         flip_shift=_flip_shift(keys, names),
         flip_to_face=keys.get("loss.flip_to_face", bool),
+        patches=keys.number("loss.patches"),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
     )
@@ -132,7 +133,13 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         offset=_offset(keys, final_px),
         **width("generator"),
     )
-    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+    return generator, Discriminator(
+        max_px=final_px,
+        num_attrs=num_attrs,
+        dtype=dtype,
+        on_features=keys.number("loss.patches") > 0,
+        **width("discriminator"),
+    )
 
 
 def _prior(keys: Keys, final_px: int, growth: layers.Growth) -> int:

@@ -1,12 +1,31 @@
 """D(image): one trunk, two heads, real or fake and the attributes (paper, section 3); it grows in step with G."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from fec_jax import images
-from fec_jax.nets import layers
+from fec_jax.nets import layers, vgg16
+
+
+ON_RELUS = (2, 3, 4)
+"""The blocks of VGG16 whose last activations `FeatureHead`s look at: relu2_2, 3_3 and 4_3."""
+HEAD_WIDTH = 64
+
+
+class FeatureHead(nn.Module):
+    """From the features of another network to a logit for each of their cells."""
+
+    dtype: DTypeLike = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w"]:
+        x = layers.leaky_relu(layers.from_rgb(HEAD_WIDTH, self.dtype)(x))
+        x = layers.Conv(HEAD_WIDTH, dtype=self.dtype)(x)
+        return nn.Dense(1, kernel_init=layers.unit_normal, dtype="float32")(x)[..., 0]
 
 
 class DownBlock(nn.Module):
@@ -27,7 +46,8 @@ class Discriminator(nn.Module):
     """The discriminator of every resolution from 4 to `max_px`, in one parameter tree (see `Generator`).
 
     base, cap: width `min(base // r, cap)` at resolution r. num_attrs: N, 0 for plain inpainting (the head is then
-    empty). growth: see `layers.Growth`. remat_min_px: see `layers.rematerialised`.
+    empty). growth: see `layers.Growth`. remat_min_px: see `layers.rematerialised`. on_features: it has heads on VGG16's
+    features too, see `of_features`.
     """
 
     max_px: int
@@ -37,6 +57,7 @@ class Discriminator(nn.Module):
     growth: layers.Growth = "blend"
     dtype: DTypeLike = "float32"
     remat_min_px: int = 0
+    on_features: bool = False
 
     def setup(self) -> None:
         sizes = layers.resolutions(self.max_px)
@@ -50,6 +71,8 @@ class Discriminator(nn.Module):
         # In float32 whatever the networks' type: a logit of 8 has steps of 1/16 in bfloat16.
         self.real_head = nn.Dense(1, kernel_init=layers.unit_normal, dtype="float32")
         self.attr_head = nn.Dense(self.num_attrs, kernel_init=layers.unit_normal, dtype="float32")
+        if self.on_features:
+            self.on_relu = {str(block): FeatureHead(self.dtype) for block in ON_RELUS}
 
     def __call__(
         self, x: Float[Array, "b r r 3"], alpha: Float[Array, ""] | float, *, resolution_px: int
@@ -79,6 +102,13 @@ class Discriminator(nn.Module):
         attr_logits = self.attr_head(features) if self.num_attrs else jnp.zeros((x.shape[0], 0))
         return self.real_head(features)[:, 0], attr_logits
 
+    def of_features(self, features: Sequence[Float[Array, "b _ _ _"]]) -> list[Float[Array, "b _ _"]]:
+        """Logits of every cell of these features of an image, those of the blocks `ON_RELUS`; no other layer sees them.
+
+        float32.
+        """
+        return [head(x) for head, x in zip(self.on_relu.values(), features, strict=True)]
+
     def _in(self, x, resolution_px):
         return layers.leaky_relu(self.from_rgb[str(resolution_px)](x))
 
@@ -88,3 +118,5 @@ class Discriminator(nn.Module):
             features = self._in(jnp.zeros((1, 2, 2, 3), self.dtype), r)
             if r > 4:
                 self.down[str(r)](features)
+        if self.on_features:
+            self.of_features([jnp.zeros((1, 2, 2, vgg16.BLOCKS[block - 1][1]), self.dtype) for block in ON_RELUS])

@@ -13,7 +13,7 @@ from fec_jax.losses import adversarial, attribute, boundary, feature, reconstruc
 from fec_jax.losses.total import TERMS
 from fec_jax.masks import holes
 from fec_jax.nets import cpu, vgg16
-from fec_jax.train import examples, lookalikes
+from fec_jax.train import examples, lookalikes, patches
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.flat import Vector
 from fec_jax.train.recipe import Clock, Constants, Recipe
@@ -86,7 +86,13 @@ def g_losses(
 
     def of_d(x: Images) -> tuple[Float[Array, ""], Float[Array, ""]]:
         logit, attr_logits = d_logits(x)
-        return adversarial.g_loss(logit, recipe.adversarial).mean(), attr(attr_logits)
+        adv = adversarial.g_loss(logit, recipe.adversarial).mean()
+        if patches.used(recipe, resolution_px):
+            some, completed = patches.part(recipe, ex, x)
+            heads = functools.partial(d.method, "of_features", d_params)
+            seen = patches.features(recipe, constants, completed)
+            adv += recipe.patches * patches.g_loss(recipe, heads, seen, some)
+        return adv, attr(attr_logits)
 
     losses = {"rec": rec, "feat": feat, "bdy": bdy}
     if resolution_px < recipe.feature_min_px or not recipe.lambdas.feat:

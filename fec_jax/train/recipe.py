@@ -74,6 +74,8 @@ class Recipe:
     """How often D sees an earlier completion."""
     flip_to_face: bool = False
     """Where an attribute was flipped, the target shows another face in the hole instead (see `lookalikes`)."""
+    patches: float = 0.0
+    """Weight of the game of D's heads on VGG16's features, beside 1 for D's own (see `train.patches`); 0: none."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16
@@ -129,6 +131,7 @@ class Metrics:
     loss's share in what G learns, before the pass through G, which is the same for all. NaN in the steps that do not
     measure it.
     offset: of G's `Offset` (Huber, in 1/128 of the side, right and down added); NaN where images are not moved.
+    patches: the loss of D's heads on features, their penalty included; NaN without.
     r1: D's gradient penalty before its weight; 0 in the steps between. real_logit, fake_logit: D's.
     finite: whether every loss and gradient of this step is a number; if not, networks, optimisers and history stayed as
     they were. sound: whether the parameters after the step are numbers.
@@ -143,6 +146,7 @@ class Metrics:
     raw: dict[str, Any]
     share: dict[str, Any]
     offset: Any
+    patches: Any
     g_grad_norm: Any
     d_grad_norm: Any
     from_history: Any

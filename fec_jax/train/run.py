@@ -10,7 +10,7 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.train import directions, extending, lookalikes, parallel
+from fec_jax.train import directions, extending, lookalikes, parallel, patches
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Constants, Recipe
 from fec_jax.types import Params
@@ -101,7 +101,7 @@ class Run:
 
     def constants(self) -> Constants:
         """What every step is given: the feature loss's network; the attributes' directions, or faces, if used."""
-        vgg = published.load_params() if self._lpips else published.load_relu2_2()
+        vgg = published.load_params() if self._whole_vgg else published.load_relu2_2()
         moves = directions.directions(self.train_source(self.direction_px)) if self._moves else None
         faces = lookalikes.faces(self.train_source(self.face_px)) if self.recipe.flip_to_face else None
         return Constants(vgg, moves, faces)
@@ -111,7 +111,7 @@ class Run:
         d = self.direction_px
         directions = jax.ShapeDtypeStruct((len(self.attribute_names), d, d, 3), jnp.float32)
         faces = lookalikes.shapes(self.face_px, len(self.attribute_names)) if self.recipe.flip_to_face else None
-        vgg = published.params_shape() if self._lpips else jax.eval_shape(published.load_relu2_2)
+        vgg = published.params_shape() if self._whole_vgg else jax.eval_shape(published.load_relu2_2)
         return Constants(vgg, directions if self._moves else None, faces)
 
     @property
@@ -119,8 +119,9 @@ class Run:
         return bool(np.any(self.recipe.flip_shift))
 
     @property
-    def _lpips(self) -> bool:
-        return any(phase.row.lpips for phase in self.phases)
+    def _whole_vgg(self) -> bool:
+        """Whether a loss needs more of VGG16 than the paper's."""
+        return any(phase.row.lpips or patches.used(self.recipe, phase.resolution_px) for phase in self.phases)
 
     def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
         """Shapes and places of the state after `nimg` images."""
@@ -156,7 +157,10 @@ class Run:
         """Published networks that a loss has used after `nimg` images: VGG16, of the feature loss and of LPIPS."""
         begun = [phase for phase in self.phases if phase.start_nimg < nimg]
         weights = self.recipe.lambdas.feat, self.recipe.feature_min_px
-        used = any(p.row.lpips or (weights[0] and p.resolution_px >= weights[1]) for p in begun)
+        used = any(
+            p.row.lpips or (weights[0] and p.resolution_px >= weights[1]) or patches.used(self.recipe, p.resolution_px)
+            for p in begun
+        )
         return ("vgg16",) if used else ()
 
     def at(self, nimg: int) -> schedule.Moment:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from fec_jax.losses import adversarial, attribute
 from fec_jax.losses.total import total
-from fec_jax.train import examples, flat, history, offsets, optimizers
+from fec_jax.train import examples, flat, history, offsets, optimizers, patches
 from fec_jax.train.examples import Examples, Purpose
 from fec_jax.train.flat import Vector
 from fec_jax.train.generator_losses import g_losses, shares, shown_to_d
@@ -57,7 +57,9 @@ def train_step(
     fake, pull_back = jax.vjp(
         lambda params: g(params, ex.masked, ex.mask, ex.wanted_attrs, clock.alpha), state.g_params
     )
-    d_state, d_metrics = d_step(recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock, penalty)
+    d_state, d_metrics = d_step(
+        recipe, resolution_px, axis, state, ex, lax.stop_gradient(fake), stream, clock, constants, penalty
+    )
     number = state.nimg // (local * lax.axis_size(axis))
     grad_fake, raw, squares = g_losses(
         recipe, resolution_px, d_state.d_params, ex, fake, stream, clock, constants, number
@@ -115,6 +117,7 @@ def d_step(
     fake: Images,
     stream: Int[Array, " b"],
     clock: Clock,
+    constants: Constants,
     penalty: Penalty | None = None,
 ) -> tuple[State, dict[str, Array]]:
     """Trains D on photos against completions, new ones and those of the history, and on the photos' attributes."""
@@ -129,14 +132,20 @@ def d_step(
     real = recipe.d_augment(ex.real, keys(Purpose.D_AUGMENT))
     shown = recipe.d_augment(shown, keys(Purpose.D_AUGMENT_FAKE))
     b = real.shape[0]
+    with_patches = patches.used(recipe, resolution_px)
+    some, completed = patches.part(recipe, ex, fake)
+    seen = [patches.features(recipe, constants, x) for x in (some.real, completed)] if with_patches else []
 
     def loss(params: Vector) -> tuple[Float[Array, ""], dict[str, Array]]:
         logit, attr_logits = d(params, jnp.concatenate([real, shown]), clock.alpha)
         of_real, of_fake = logit[:b], logit[b:]
         adv = adversarial.d_loss(of_real, of_fake).mean()
         attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
-        aux = {"d_loss": adv, "d_attr": attr, "real_logit": of_real.mean(), "fake_logit": of_fake.mean()}
-        return adv + recipe.d_attr * recipe.lambdas.attr * attr, aux
+        of_patches = jnp.full((), jnp.nan)
+        if with_patches:
+            of_patches = patches.d_loss(lambda x: d.method("of_features", params, x), *seen, some)
+        aux = {"patches": of_patches, "d_loss": adv, "d_attr": attr, "real_logit": of_real.mean(), "fake_logit": of_fake.mean()}
+        return adv + recipe.d_attr * recipe.lambdas.attr * attr + (of_patches if with_patches else 0.0), aux
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)
     grads, metrics = flat.average((grads, {**metrics, "from_history": from_history}), axis)
