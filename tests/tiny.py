@@ -43,6 +43,7 @@ def weights_of(run: Run, px: int, **changes: Any) -> Weights:
     generator = {"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth}
     generator |= {name: getattr(g, name) for name in ("prior", "offset") if getattr(g, name)}
     discriminator = {"base": d.base, "cap": d.cap, "growth": d.growth}
+    discriminator |= {"on_features": True} if d.on_features else {}
     meta = Meta(run.attribute_names, px, generator, discriminator, splits=("old",), loss_networks=("alexnet",))
     meta = dataclasses.replace(meta, **changes)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 KINDS = ("nonsaturating", "minimax")
 
 
-def d_loss(real_logit: Float[Array, " b"], fake_logit: Float[Array, " b"]) -> Float[Array, " b"]:
+def d_loss(real_logit: Float[Array, "*b"], fake_logit: Float[Array, "*b"]) -> Float[Array, "*b"]:
     """What the discriminator minimises: -log D(real) - log(1 - D(fake)), with D = sigmoid(logit). 2 log 2 at logits 0.
 
     The two batches are paired by position, so that the mean over the batch is the sum of both means.
@@ -19,8 +19,8 @@ def d_loss(real_logit: Float[Array, " b"], fake_logit: Float[Array, " b"]) -> Fl
 
 
 def g_loss(
-    fake_logit: Float[Array, " b"], kind: Literal["nonsaturating", "minimax"] = "nonsaturating"
-) -> Float[Array, " b"]:
+    fake_logit: Float[Array, "*b"], kind: Literal["nonsaturating", "minimax"] = "nonsaturating"
+) -> Float[Array, "*b"]:
     """What the generator minimises; falls as `fake_logit` rises, for both kinds.
 
     `nonsaturating` (default, ours): -log D(fake) = softplus(-logit), whose gradient stays large while D detects fakes.

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 from fec_jax import images
 from fec_jax.nets import layers, vgg16
 
-
 ON_RELUS = (2, 3, 4)
 """The blocks of VGG16 whose last activations `FeatureHead`s look at: relu2_2, 3_3 and 4_3."""
 HEAD_WIDTH = 64

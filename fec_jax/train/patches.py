@@ -23,7 +23,7 @@ from fec_jax.types import Images
 
 MIN_PX = 32
 """Of smaller images VGG16's features are mostly padding."""
-R1 = 1.0
+R1 = 0.02
 """Weight of the heads' gradient penalty, with respect to features of mean square 1."""
 
 Features = Sequence[Float[Array, "b _ _ _"]]

@@ -46,7 +46,7 @@ def check(run: Run, start: Start) -> None:
         )
     for what, now in (("generator", r.generator), ("discriminator", r.discriminator)):
         for key, value in {"growth": "blend", **getattr(meta, what)}.items():
-            if key not in ("base", "cap", "prior") and getattr(now, key) != value:
+            if key not in ("base", "cap", "prior", "on_features") and getattr(now, key) != value:
                 name = key if key == "growth" else f"{what}.{key}"
                 raise UserError(f"{who} have {name} = {value!r}, this run has {getattr(now, key)!r}: set config.{name}")
     count = meta.generator.get("prior", 0)
@@ -66,6 +66,8 @@ def check(run: Run, start: Start) -> None:
             flatten_dict(jax.tree.map(lambda x: x.shape, tree, is_leaf=lambda x: hasattr(x, "shape")), sep="/")
             for tree in (was, now)
         ]
+        if not r.discriminator.on_features:  # heads that the weights have and nobody asks
+            shapes[0] = {name: shape for name, shape in shapes[0].items() if not name.startswith("on_relu_")}
         if not shapes[0].items() <= shapes[1].items():
             net, ours = getattr(meta, what), getattr(r, what)
             raise UserError(
@@ -77,7 +79,7 @@ def check(run: Run, start: Start) -> None:
 def begin(state: State, start: Start) -> State:
     """A new run's state with the weights' networks, and their average equal to them; layers they lack stay random.
 
-    The optimisers and the clock are those of `state`.
+    D's heads on features are taken over if the run has such, too. The optimisers and the clock are those of `state`.
     """
     g_params = extending.overlaid(state.g_params, start.weights.g_params)
     d_params = extending.overlaid(state.d_params, start.weights.d_params)

@@ -144,7 +144,13 @@ def d_step(
         of_patches = jnp.full((), jnp.nan)
         if with_patches:
             of_patches = patches.d_loss(lambda x: d.method("of_features", params, x), *seen, some)
-        aux = {"patches": of_patches, "d_loss": adv, "d_attr": attr, "real_logit": of_real.mean(), "fake_logit": of_fake.mean()}
+        aux = {
+            "patches": of_patches,
+            "d_loss": adv,
+            "d_attr": attr,
+            "real_logit": of_real.mean(),
+            "fake_logit": of_fake.mean(),
+        }
         return adv + recipe.d_attr * recipe.lambdas.attr * attr + (of_patches if with_patches else 0.0), aux
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)

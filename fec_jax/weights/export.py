@@ -120,11 +120,12 @@ def _weights(
     # Earlier versions read files without these, of which smaller networks have none.
     more = {"prior": g.prior} if g.prior and resolution_px >= priors.PX else {}
     more |= {"offset": True} if g.has_offset(resolution_px) else {}
+    heads = {"on_features": True} if d.on_features else {}
     meta = Meta(
         attribute_names=run.attribute_names,
         resolution_px=resolution_px,
         generator={"base": g.base, "cap": g.cap, "latent": g.latent, "skip": g.skip, "growth": g.growth, **more},
-        discriminator={"base": d.base, "cap": d.cap, "growth": d.growth},
+        discriminator={"base": d.base, "cap": d.cap, "growth": d.growth, **heads},
         data=data,
         training={"kimg": facts["nimg"] / 1000, **figures, "seed": run.seed, "config": handed_out(run.config)},
         alignment=run.alignment,

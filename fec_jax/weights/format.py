@@ -48,7 +48,7 @@ class Meta:
     attribute_names  the attributes, in the order of the networks' inputs and outputs
     resolution_px    side of the networks' images: the resolution that the training had reached
     generator        `Generator`'s base, cap, latent, skip, growth; prior and offset, if it has them
-    discriminator    `Discriminator`'s base, cap, growth
+    discriminator    `Discriminator`'s base, cap, growth; on_features, if it has such heads
     data             name and license of the training data
     training         summary: kimg, figures ...; any JSON
     alignment        where the eyes of the training photos lie, in shares of the side from the upper left corner:

@@ -34,7 +34,7 @@ def d_step(recipe, fake, buffer, nimg=0):
     if penalty.due(recipe, nimg // B):
         batch = steps.Batch(**batch_at())
         extra = part(penalty.penalty, recipe)(LAMBDAS, named.d_params, batch, clock_at())
-    args = named, examples_by_hand(), fake, STREAM, clock_at(), extra
+    args = named, examples_by_hand(), fake, STREAM, clock_at(), steps.Constants({}), extra
     after, metrics = part(steps.d_step, recipe)(LAMBDAS, *args)
     return packing().named(after, later).d_params, jax.device_get(metrics)
 
@@ -80,7 +80,8 @@ def test_d_step_lowers_ds_loss():
     slow = clock_at().replace(lr=jnp.float32(1e-3))
     first = None
     for _ in range(3):
-        state, metrics = part(steps.d_step, RECIPE)(LAMBDAS, state, examples_by_hand(), fake, STREAM, slow)
+        args = state, examples_by_hand(), fake, STREAM, slow, steps.Constants({})
+        state, metrics = part(steps.d_step, RECIPE)(LAMBDAS, *args)
         first = first or metrics
     assert metrics["d_loss"] + 2 * metrics["d_attr"] < first["d_loss"] + 2 * first["d_attr"]
     assert metrics["real_logit"] - metrics["fake_logit"] > first["real_logit"] - first["fake_logit"]

@@ -52,6 +52,23 @@ def test_a_new_run_takes_the_networks_over(saved):
     assert state.nimg == 0
 
 
+@pytest.mark.parametrize("before", [0.0, 1.0])
+@pytest.mark.parametrize("now", [0.0, 1.0])
+def test_heads_on_features_come_along_where_they_are_used(tmp_path, before, now):
+    """Broken: weights with such heads begin no run without, or the heads of a run with are random all the same."""
+    weights = tiny.weights_of(tiny.run({"loss.patches": before}, last_px=8), 8)
+    save_weights(tmp_path / "w.safetensors", weights)
+    start, run = start_from(str(tmp_path / "w.safetensors")), tiny.run({"loss.patches": now})
+    starting.check(run, start)
+    state = starting.begin(run.new_state(run.phases[0]), start)
+    heads = {name for name in state.d_params if name.startswith("on_relu_")}
+    assert len(heads) == 3 * now
+    same = {name for name in heads if name in weights.d_params}
+    assert len(same) == 3 * now * before
+    got, old = (flat({name: tree[name] for name in same}) for tree in (state.d_params, weights.d_params))
+    assert all(np.array_equal(got[name], x) for name, x in old.items())
+
+
 @pytest.mark.parametrize(
     ("changes", "px", "cut", "message"),
     [
