@@ -16,6 +16,7 @@ def row(
     lpips: float = 0.0,
     adv: float = 1.0,
     noise: float = 1.0,
+    patches: float = 0.0,
 ) -> ConfigDict:
     """A row of `config.schedule` [ours]: lengths in thousands of images, learning rate, loss weights.
 
@@ -27,6 +28,8 @@ def row(
     lpips: weight of LPIPS (Zhang et al. 2018), replaces the feature loss; from 16 px on, with the extra `eval`.
     adv: further factor of the adversarial loss alone.
     noise: factor of `config.d_augment.noise`; lower it where D has to learn fine texture.
+    patches: weight, beside 1 for D's own, of the game of D's heads on VGG16's features, which judge every patch of the
+        hole (Sauer et al. 2021); from 32 px on, with the extra `eval`.
     """
     config = ConfigDict()
     config.fade_kimg = float(fade_kimg)
@@ -37,6 +40,7 @@ def row(
     config.lpips = float(lpips)
     config.adv = float(adv)
     config.noise = float(noise)
+    config.patches = float(patches)
     return config
 
 
@@ -107,9 +111,6 @@ def get_config() -> ConfigDict:
     # [ours] In the place of the photo, then, another training photo: the most alike, by context and attributes, of
     # those that have what is wanted.
     config.loss.flip_to_face = False
-    # [ours; Sauer et al. 2021] Weight, beside 1 for D's own, of the game of D's heads on VGG16's features, which judge
-    # every patch of the hole, from 32 px on; needs the extra `eval`. 0 [paper]: no such heads.
-    config.loss.patches = 0.0
     config.loss.adversarial = "nonsaturating"  # [ours]; "minimax" [paper]
     config.loss.d_sees = "fake"  # [paper] G's whole image; "completed" [ours]: hole pasted into the photo
     config.loss.feat_sees = "fake"  # [paper] G's whole image, or [ours] the "completed" one

@@ -33,6 +33,8 @@ class Row:
     """A further factor of the adversarial loss alone."""
     noise: float = 1.0
     """Factor of the noise on what D sees. Noise hides fine texture: lower it where D has to learn texture."""
+    patches: float = 0.0
+    """Weight of the game of D's heads on VGG16's features, beside 1 for D's own (`train.patches`); 0: none."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from fec_jax.data.synthetic.source import SyntheticFaces
 from fec_jax.masks import sets as mask_sets
 from fec_jax.metrics.extra import need
 from fec_jax.nets import layers, vgg16
-from fec_jax.train import parallel
+from fec_jax.train import parallel, patches
 from fec_jax.train.recipe import Recipe
 from fec_jax.train.run import Every, Run
 from fec_jax.types import UserError
@@ -59,9 +59,9 @@ def build(config: ConfigDict) -> Run:
 
 
 def _check_share(recipe: Recipe, phase: schedule.Phase, devices: int) -> None:
-    """Which images the feature loss sees must not depend on the number of devices."""
+    """Which images the feature loss and D's heads on features see must not depend on the number of devices."""
     part, every, px = phase.batch // devices, round(1 / recipe.feat_share), phase.resolution_px
-    seen = phase.row.lpips or (recipe.lambdas.feat and px >= recipe.feature_min_px)
+    seen = phase.row.lpips or phase.row.patches or (recipe.lambdas.feat and px >= recipe.feature_min_px)
     if devices > 1 and seen and part % every:
         raise UserError(
             f"config.loss.feat_share is {recipe.feat_share:g}: of the {part} images of {px} px that each of the "
@@ -112,6 +112,7 @@ def _phases(keys: Keys) -> tuple[schedule.Phase, ...]:
             lpips=_lpips(keys, px),
             adv=keys.number(f"schedule.px{px}.adv"),
             noise=keys.number(f"schedule.px{px}.noise"),
+            patches=_patches(keys, px),
         )
         for px in sizes
     ]
@@ -130,6 +131,15 @@ def _lpips(keys: Keys, px: int) -> float:
         raise UserError(
             f"config.schedule.px{px}.lpips is {weight:g}: below {smallest} px (LPIPS's own {vgg16.SMALLEST_PX}, or "
             "config.loss.feature_min_px) there is no feature loss; use 0"
+        )
+    return weight
+
+
+def _patches(keys: Keys, px: int) -> float:
+    weight = keys.number(f"schedule.px{px}.patches")
+    if weight and px < patches.MIN_PX:
+        raise UserError(
+            f"config.schedule.px{px}.patches is {weight:g}: below {patches.MIN_PX} px there are no such heads; use 0"
         )
     return weight
 
@@ -197,7 +207,7 @@ def _run(
     config: dict[str, Any],
 ) -> Run:
     return Run(
-        recipe=read_recipe(keys, phases[-1].resolution_px, names),
+        recipe=read_recipe(keys, phases, names),
         phases=phases,
         warmup_kimg=keys.number("lr_warmup_kimg"),
         seed=keys.whole("seed", 0, 2**31 - 1),

@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Any, get_args
 
+from fec_jax import schedule
 from fec_jax.config.keys import Keys
 from fec_jax.losses.adversarial import KINDS
 from fec_jax.losses.total import Lambdas
@@ -23,8 +24,11 @@ def _ema(keys: Keys) -> optimizers.Ema:
     return optimizers.Ema(halflife_kimg)
 
 
-def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Recipe:
+def read_recipe(keys: Keys, phases: tuple[schedule.Phase, ...], names: tuple[str, ...]) -> steps.Recipe:
+    """What is the same in all `phases`."""
+    final_px = phases[-1].resolution_px
     generator, discriminator = _networks(keys, final_px, len(names))
+    discriminator = discriminator.clone(on_features=any(phase.row.patches for phase in phases))
     if not names:
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
         keys.idle("loss.flip_shift_of", (), "data without attributes")
@@ -96,7 +100,6 @@ def read_recipe(keys: Keys, final_px: int, names: tuple[str, ...]) -> steps.Reci
         most_flips=keys.whole("most_flips", 1),
         flip_shift=_flip_shift(keys, names),
         flip_to_face=keys.get("loss.flip_to_face", bool),
-        patches=keys.number("loss.patches"),
         history_share=keys.number("history.share", 0, 1),
         feature_min_px=keys.whole("loss.feature_min_px", 4),
     )
@@ -133,13 +136,7 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         offset=_offset(keys, final_px),
         **width("generator"),
     )
-    return generator, Discriminator(
-        max_px=final_px,
-        num_attrs=num_attrs,
-        dtype=dtype,
-        on_features=keys.number("loss.patches") > 0,
-        **width("discriminator"),
-    )
+    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
 
 
 def _prior(keys: Keys, final_px: int, growth: layers.Growth) -> int:

@@ -87,7 +87,7 @@ def g_losses(
     def of_d(x: Images) -> tuple[Float[Array, ""], Float[Array, ""]]:
         logit, attr_logits = d_logits(x)
         adv = adversarial.g_loss(logit, recipe.adversarial).mean()
-        if patches.used(recipe, resolution_px):
+        if recipe.patches:
             some, completed = patches.part(recipe, ex, x)
             heads = functools.partial(d.method, "of_features", d_params)
             seen = patches.features(recipe, constants, completed)

@@ -30,11 +30,6 @@ Features = Sequence[Float[Array, "b _ _ _"]]
 Heads = Callable[[Features], Sequence[Float[Array, "b _ _"]]]
 
 
-def used(recipe: Recipe, resolution_px: int) -> bool:
-    """Whether the steps of a resolution have this game."""
-    return bool(recipe.patches) and resolution_px >= MIN_PX
-
-
 def features(recipe: Recipe, constants: Constants, x: Images) -> Features:
     """What the heads see of images: the activations of the blocks `ON_RELUS`, each image's scaled to mean square 1."""
     found = vgg16.relus(constants.vgg, x, max(ON_RELUS), recipe.generator.dtype, fast=True)

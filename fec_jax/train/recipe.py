@@ -75,7 +75,7 @@ class Recipe:
     flip_to_face: bool = False
     """Where an attribute was flipped, the target shows another face in the hole instead (see `lookalikes`)."""
     patches: float = 0.0
-    """Weight of the game of D's heads on VGG16's features, beside 1 for D's own (see `train.patches`); 0: none."""
+    """Weight of the game of D's heads on VGG16's features, beside 1 for D's own; 0: none. Of the phase."""
     feature: Literal["relu2_2", "lpips"] = "relu2_2"
     """What the feature loss is: the paper's, or LPIPS. Of the phase."""
     feature_min_px: int = 16

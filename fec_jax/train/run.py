@@ -10,7 +10,7 @@ import numpy as np
 
 from fec_jax import schedule
 from fec_jax.data.source import Source
-from fec_jax.train import directions, extending, lookalikes, parallel, patches
+from fec_jax.train import directions, extending, lookalikes, parallel
 from fec_jax.train import state as states
 from fec_jax.train.recipe import Constants, Recipe
 from fec_jax.types import Params
@@ -84,7 +84,9 @@ class Run:
         row = phase.row
         d_augment = dataclasses.replace(self.recipe.d_augment, noise=self.recipe.d_augment.noise * row.noise)
         lambdas = dataclasses.replace(self.recipe.lambdas, adv=self.recipe.lambdas.adv * row.adv)
-        recipe = dataclasses.replace(self.recipe, d_terms=row.d_terms, d_augment=d_augment, lambdas=lambdas)
+        recipe = dataclasses.replace(
+            self.recipe, d_terms=row.d_terms, d_augment=d_augment, lambdas=lambdas, patches=row.patches
+        )
         if not row.lpips:
             return recipe
         return dataclasses.replace(recipe, feature="lpips", lambdas=dataclasses.replace(lambdas, feat=row.lpips))
@@ -121,7 +123,7 @@ class Run:
     @property
     def _whole_vgg(self) -> bool:
         """Whether a loss needs more of VGG16 than the paper's."""
-        return any(phase.row.lpips or patches.used(self.recipe, phase.resolution_px) for phase in self.phases)
+        return any(phase.row.lpips or phase.row.patches for phase in self.phases)
 
     def state_shape(self, nimg: int, mesh: jax.sharding.Mesh) -> states.State:
         """Shapes and places of the state after `nimg` images."""
@@ -135,15 +137,16 @@ class Run:
 
     def saved_as(self, config: Mapping[str, Any]) -> "Run":
         """This run as a checkpoint with `config` has it: fewer resolutions, perhaps, and another end."""
-        r, px = self.recipe, int(config["resolution_px"])
-        networks = {name: getattr(r, name).clone(max_px=px) for name in ("generator", "discriminator")}
-        recipe = dataclasses.replace(r, **networks)
-        return dataclasses.replace(self, recipe=recipe, phases=schedule.phases(extending.rows(config)))
+        r, px, rows = self.recipe, int(config["resolution_px"]), extending.rows(config)
+        generator, on_features = r.generator.clone(max_px=px), any(row.patches for row in rows)
+        discriminator = r.discriminator.clone(max_px=px, on_features=on_features)
+        recipe = dataclasses.replace(r, generator=generator, discriminator=discriminator)
+        return dataclasses.replace(self, recipe=recipe, phases=schedule.phases(rows))
 
     def extended(self, state: states.State, saved: "Run", nimg: int) -> states.State:
         """`state`, which `saved` had after `nimg` images, as this run resumes with it: new layers, a new phase."""
         phase, r = self.at(nimg).phase, self.recipe
-        if saved.recipe.generator.max_px < r.generator.max_px:
+        if saved.recipe.discriminator != r.discriminator:  # it has grown, or has heads on features now
             state = extending.overlaid(self.new_state(phase), state)
         if saved.at(nimg).phase.resolution_px != phase.resolution_px:
             state = states.enter(state, phase, r.g_adam, r.d_adam, self.history_depth)
@@ -157,10 +160,7 @@ class Run:
         """Published networks that a loss has used after `nimg` images: VGG16, of the feature loss and of LPIPS."""
         begun = [phase for phase in self.phases if phase.start_nimg < nimg]
         weights = self.recipe.lambdas.feat, self.recipe.feature_min_px
-        used = any(
-            p.row.lpips or (weights[0] and p.resolution_px >= weights[1]) or patches.used(self.recipe, p.resolution_px)
-            for p in begun
-        )
+        used = any(p.row.lpips or p.row.patches or (weights[0] and p.resolution_px >= weights[1]) for p in begun)
         return ("vgg16",) if used else ()
 
     def at(self, nimg: int) -> schedule.Moment:

@@ -5,6 +5,7 @@ are then pulled back through that same pass.
 """
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -132,9 +133,8 @@ def d_step(
     real = recipe.d_augment(ex.real, keys(Purpose.D_AUGMENT))
     shown = recipe.d_augment(shown, keys(Purpose.D_AUGMENT_FAKE))
     b = real.shape[0]
-    with_patches = patches.used(recipe, resolution_px)
     some, completed = patches.part(recipe, ex, fake)
-    seen = [patches.features(recipe, constants, x) for x in (some.real, completed)] if with_patches else []
+    seen = [patches.features(recipe, constants, x) for x in (some.real, completed) if recipe.patches]
 
     def loss(params: Vector) -> tuple[Float[Array, ""], dict[str, Array]]:
         logit, attr_logits = d(params, jnp.concatenate([real, shown]), clock.alpha)
@@ -142,8 +142,9 @@ def d_step(
         adv = adversarial.d_loss(of_real, of_fake).mean()
         attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
         of_patches = jnp.full((), jnp.nan)
-        if with_patches:
-            of_patches = patches.d_loss(lambda x: d.method("of_features", params, x), *seen, some)
+        if recipe.patches:
+            heads = functools.partial(d.method, "of_features", params)
+            of_patches = patches.d_loss(heads, seen[0], seen[1], some)
         aux = {
             "patches": of_patches,
             "d_loss": adv,
@@ -151,7 +152,7 @@ def d_step(
             "real_logit": of_real.mean(),
             "fake_logit": of_fake.mean(),
         }
-        return adv + recipe.d_attr * recipe.lambdas.attr * attr + (of_patches if with_patches else 0.0), aux
+        return adv + recipe.d_attr * recipe.lambdas.attr * attr + (of_patches if recipe.patches else 0.0), aux
 
     grads, metrics = jax.grad(loss, has_aux=True)(state.d_params)
     grads, metrics = flat.average((grads, {**metrics, "from_history": from_history}), axis)

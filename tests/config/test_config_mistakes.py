@@ -69,6 +69,7 @@ MISTAKES = [
     ({"loss.feat_pooled": 0.5}, "config.loss.feat_pooled is 0.5, but config.loss.feat_px is 0"),
     ({"loss.feat_px": 24, "loss.feat_pooled": 0.5}, "config.loss.feat_px is 24: images of"),
     ({"schedule.px8.lpips": 2.0}, "config.schedule.px8.lpips is 2: below 16 px"),
+    ({"schedule.px16.patches": 2.0}, "config.schedule.px16.patches is 2: below 32 px"),
     ({"schedule.px8.fade_kimg": float("inf")}, "config.schedule.px8.fade_kimg is inf"),
     (
         {"loss.r1_gamma": 0.0, "loss.r1_attr": 0.5},

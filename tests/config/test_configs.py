@@ -233,13 +233,14 @@ def test_faces_are_given_to_steps_that_ask_for_them(monkeypatch):
     assert (shapes.directions, shapes.faces) == (None, lookalikes.shapes(run.face_px, len(run.attribute_names)))
 
 
-def test_heads_on_features_are_there_if_they_weigh_something():
+def test_heads_on_features_are_there_if_a_row_weighs_them():
     """Broken: `patches` changes nothing, the step is given too little of VGG16, or weights hide that they used it."""
     plain = build.build(with_changes({"loss.feat": 0.0}, "congress64"))
     assert not plain.recipe.discriminator.on_features
     assert plain.loss_networks(10**9) == ()
-    run = build.build(with_changes({"loss.feat": 0.0, "loss.patches": 0.5}, "congress64"))
-    assert (run.recipe.patches, run.recipe.discriminator.on_features) == (0.5, True)
+    run = build.build(with_changes({"loss.feat": 0.0, "schedule.px32.patches": 0.5}, "congress64"))
+    assert run.recipe.discriminator.on_features
+    assert [run.recipe_of(p).patches for p in run.phases] == [0.5 * (p.resolution_px == 32) for p in run.phases]
     assert {"on_relu_2", "on_relu_3", "on_relu_4"} <= run.params_shape()[1].keys()
     assert "conv4_3" in run.constants_shape().vgg
     assert run.loss_networks(10**9) == ("vgg16",)

@@ -124,9 +124,3 @@ def test_features_are_of_one_size(constants):
         np.testing.assert_allclose(jnp.square(x).mean(axis=(1, 2, 3)), 1, rtol=1e-3)
     found = patches.features(RECIPE_WITH, constants, images.to_float(images.to_uint8(ex.real)))
     assert [x.shape[1] for x in found] == list(CELLS)
-
-
-def test_it_begins_where_features_have_a_meaning():
-    """Broken: at 4 px VGG16 is asked, which takes no such images; or without a weight it is computed all the same."""
-    assert [patches.used(RECIPE_WITH, px) for px in (4, 16, 32, 128)] == [False, False, True, True]
-    assert not patches.used(RECIPE, 128)

@@ -52,13 +52,19 @@ def test_a_new_run_takes_the_networks_over(saved):
     assert state.nimg == 0
 
 
-@pytest.mark.parametrize("before", [0.0, 1.0])
-@pytest.mark.parametrize("now", [0.0, 1.0])
+def with_heads(run, wanted=True):
+    """The run, D with heads on features or without."""
+    d = run.recipe.discriminator.clone(on_features=wanted)
+    return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, discriminator=d))
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("now", [False, True])
 def test_heads_on_features_come_along_where_they_are_used(tmp_path, before, now):
     """Broken: weights with such heads begin no run without, or the heads of a run with are random all the same."""
-    weights = tiny.weights_of(tiny.run({"loss.patches": before}, last_px=8), 8)
+    weights = tiny.weights_of(with_heads(tiny.run(last_px=8), before), 8)
     save_weights(tmp_path / "w.safetensors", weights)
-    start, run = start_from(str(tmp_path / "w.safetensors")), tiny.run({"loss.patches": now})
+    start, run = start_from(str(tmp_path / "w.safetensors")), with_heads(tiny.run(), now)
     starting.check(run, start)
     state = starting.begin(run.new_state(run.phases[0]), start)
     heads = {name for name in state.d_params if name.startswith("on_relu_")}
@@ -67,6 +73,18 @@ def test_heads_on_features_come_along_where_they_are_used(tmp_path, before, now)
     assert len(same) == 3 * now * before
     got, old = (flat({name: tree[name] for name in same}) for tree in (state.d_params, weights.d_params))
     assert all(np.array_equal(got[name], x) for name, x in old.items())
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_later_row_may_bring_heads_on_features(wanted):
+    """Broken: a run that goes on with a row with `patches`, or without, has the wrong heads and ends in a traceback."""
+    old, new = with_heads(tiny.run(last_px=8), not wanted), with_heads(tiny.run(last_px=8), wanted)
+    state = old.new_state(old.phases[0])
+    saved = dataclasses.replace(new, recipe=old.recipe)
+    resumed = new.extended(state, saved, 0)
+    assert jax.tree.structure(resumed) == jax.tree.structure(new.new_state(new.phases[0]))
+    assert any(name.startswith("on_relu_") for name in resumed.d_params) == wanted
+    assert all(np.array_equal(x, flat(resumed.g_params)[name]) for name, x in flat(state.g_params).items())
 
 
 @pytest.mark.parametrize(
