@@ -9,7 +9,7 @@ from fec_jax.weights.format import Weights, load_weights
 DEFAULT = "portraits128"
 """What `fec complete` uses when no weights are named."""
 SHIPPED = {
-    "portraits128": "6e552732f551bc631633b5fa175207708366e0bad001a56bfaeb247e977f5dc9",
+    "portraits128": "18ef9dea954dbfb3318a751bc3b547af1163f19732eb6a5a0759b9b8f2507781",
     "portraits64": "df62d3645df0a69f2aa17ec0bf32aeebbf34f9ebfc011bb850dd3426c540a67b",
 }
 """Each with its SHA-256: `assets/NAME.safetensors`, a card beside it, `NAME.md`."""
