@@ -40,7 +40,7 @@ def _scaled(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     return x * lax.rsqrt(jnp.square(x).mean(axis=(1, 2, 3), keepdims=True) + 1e-8)
 
 
-def part(recipe: Recipe, ex: Examples, fake: Images) -> tuple[Examples, Images]:
+def part(recipe: Recipe, ex: Examples, fake: Images) -> tuple[Examples, Float[Array, "some h w 3"]]:
     """The examples that the heads see, as many as the feature loss does, and their completions, pasted into them."""
     every = round(1 / recipe.feat_share)
     ex, fake = jax.tree.map(lambda x: x[::every], (ex, fake))

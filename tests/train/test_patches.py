@@ -17,6 +17,7 @@ from fec_jax.weights import published
 PX = 32
 CELLS = (16, 8, 4)
 RECIPE_WITH = dataclasses.replace(RECIPE, patches=1.0)
+HALF = dataclasses.replace(RECIPE_WITH, feat_share=0.5)
 
 
 def of(value):
@@ -32,6 +33,14 @@ def half_hole(n):
     """1 in the middle square of half the side, where the hole is."""
     inside = np.abs(np.arange(n) - (n - 1) / 2) < n / 4
     return jnp.asarray(inside[:, None] & inside[None], jnp.float32)
+
+
+def test_they_see_as_much_of_the_batch_as_the_feature_loss():
+    """Broken: photos and completions of different examples are compared, or the whole batch goes through VGG16."""
+    ex = examples_by_hand(resolution_px=PX)
+    some, completed = patches.part(HALF, ex, -ex.real)
+    np.testing.assert_array_equal(some.real, ex.real[::2])
+    np.testing.assert_array_equal(completed, jnp.where(ex.mask > 0, -ex.real, ex.real)[::2])
 
 
 def test_undecided_heads_lose_two_log_two():
