@@ -28,8 +28,8 @@ def get_config() -> ConfigDict:
     # Shares of G's gradient at 64 px (`share/...` in metrics.jsonl): LPIPS 57 to 74 %, reconstruction, boundary,
     # adversarial and attribute loss 5 to 12 % each. A larger game costs LPIPS and PSNR (experiments/game).
     config.schedule.px64 = row(1, 78, 1e-3, 5e-5, d_terms=1.4, lpips=45.0, adv=0.8, noise=0.5)
-    # Heads on VGG16's features cleared background and hair of smears, where D's own game left them; with it alone `adv`
-    # was 3.0 (experiments/portraits128/history.md).
+    # With heads on VGG16's features edits show more, and LPIPS under the wide hole is lower; without them `adv` was 3.0
+    # (experiments/portraits128/history.md, part 22; this row itself has not been run with them).
     config.schedule.px128 = row(1, 44, 1e-3, 2e-5, d_terms=2.0, lpips=24.0, adv=2.1, noise=0.5, patches=1.0)
     config.batch.px128 = 16
     # With two thirds and half of these the completions of training photos were no better than those of new ones.

@@ -27,8 +27,8 @@ def _ema(keys: Keys) -> optimizers.Ema:
 def read_recipe(keys: Keys, phases: tuple[schedule.Phase, ...], names: tuple[str, ...]) -> steps.Recipe:
     """What is the same in all `phases`."""
     final_px = phases[-1].resolution_px
-    generator, discriminator = _networks(keys, final_px, len(names))
-    discriminator = discriminator.clone(on_features=any(phase.row.patches for phase in phases))
+    on_features = any(phase.row.patches for phase in phases)
+    generator, discriminator = _networks(keys, final_px, len(names), on_features)
     if not names:
         keys.idle("loss.flip_shift", 0.0, "data without attributes")
         keys.idle("loss.flip_shift_of", (), "data without attributes")
@@ -115,7 +115,7 @@ def _mask_shares(keys: Keys) -> dict[str, float]:
     return shares
 
 
-def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Discriminator]:
+def _networks(keys: Keys, final_px: int, num_attrs: int, on_features: bool) -> tuple[Generator, Discriminator]:
     dtype = keys.one_of("dtype", ("float32", "bfloat16"))
     growth = keys.one_of("growth", get_args(layers.Growth))
     remat_min_px = keys.whole("remat_min_px")
@@ -136,7 +136,8 @@ def _networks(keys: Keys, final_px: int, num_attrs: int) -> tuple[Generator, Dis
         offset=_offset(keys, final_px),
         **width("generator"),
     )
-    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, dtype=dtype, **width("discriminator"))
+    discriminator = {"dtype": dtype, "on_features": on_features, **width("discriminator")}
+    return generator, Discriminator(max_px=final_px, num_attrs=num_attrs, **discriminator)
 
 
 def _prior(keys: Keys, final_px: int, growth: layers.Growth) -> int:

@@ -133,8 +133,6 @@ def d_step(
     real = recipe.d_augment(ex.real, keys(Purpose.D_AUGMENT))
     shown = recipe.d_augment(shown, keys(Purpose.D_AUGMENT_FAKE))
     b = real.shape[0]
-    some, completed = patches.part(recipe, ex, fake)
-    seen = [patches.features(recipe, constants, x) for x in (some.real, completed) if recipe.patches]
 
     def loss(params: Vector) -> tuple[Float[Array, ""], dict[str, Array]]:
         logit, attr_logits = d(params, jnp.concatenate([real, shown]), clock.alpha)
@@ -143,8 +141,10 @@ def d_step(
         attr = attribute.attribute(attr_logits[:b], ex.attrs).mean() if ex.attrs.shape[1] else jnp.zeros(())
         of_patches = jnp.full((), jnp.nan)
         if recipe.patches:
+            some, completed = patches.part(recipe, ex, fake)
+            real_seen, fake_seen = (patches.features(recipe, constants, x) for x in (some.real, completed))
             heads = functools.partial(d.method, "of_features", params)
-            of_patches = patches.d_loss(heads, seen[0], seen[1], some)
+            of_patches = patches.d_loss(heads, real_seen, fake_seen, some)
         aux = {
             "patches": of_patches,
             "d_loss": adv,

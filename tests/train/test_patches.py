@@ -6,9 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
+from ml_collections import ConfigDict
 from smallest_step import ATTRS, RECIPE, B, examples_by_hand
 
+from configs.common import row
 from fec_jax import images
+from fec_jax.config import build
+from fec_jax.estimate import memory
 from fec_jax.losses import adversarial
 from fec_jax.nets.discriminator import ON_RELUS, Discriminator
 from fec_jax.train import patches, steps
@@ -133,3 +138,15 @@ def test_features_are_of_one_size(constants):
         np.testing.assert_allclose(jnp.square(x).mean(axis=(1, 2, 3)), 1, rtol=1e-3)
     found = patches.features(RECIPE_WITH, constants, images.to_float(images.to_uint8(ex.real)))
     assert [x.shape[1] for x in found] == list(CELLS)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_whole_step_has_the_game(share):
+    """Broken: the step of a row with `patches` does not trace, or is the one without."""
+    rows = {"px16": row(0, 0.04, 1e-3), "px32": row(0.072, 0.04, 1e-3, patches=1.0)}
+    config = tiny.config({"loss.feat_share": share})
+    config.resolution_px, config.schedule, config.batch = 32, ConfigDict(rows), ConfigDict({"px16": 8, "px32": 8})
+    with_game = build.build(config)
+    config.schedule.px32.patches = 0.0
+    needs = [memory.step_bytes(run, run.phases[-1], 1) for run in (with_game, build.build(config))]
+    assert needs[0] > needs[1]
